@@ -1,0 +1,1 @@
+//! The testbed: simulator, namespace lab, capture.

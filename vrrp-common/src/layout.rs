@@ -1,0 +1,213 @@
+//! How the XDP program and the controller share memory.
+//!
+//! Every type is `repr(C)` without implicit padding. Addresses are 16 bytes; an IPv4 address is in
+//! the first four, the rest zero. Integers are in host order unless the field says otherwise.
+use crate::counter::COUNTERS;
+use crate::ident::{Family, Vrid};
+use bytemuck::{Pod, Zeroable};
+use core::mem::{offset_of, size_of};
+use core::net::IpAddr;
+
+/// Changes with every change of a type or map below.
+pub const VERSION: u32 = 1;
+
+/// An address in a map.
+pub type Address = [u8; 16];
+
+/// `address` as maps hold it.
+pub const fn address(address: IpAddr) -> Address {
+    let mut bytes = [0; 16];
+    match address {
+        IpAddr::V6(v6) => v6.octets(),
+        IpAddr::V4(v4) => {
+            let octets = v4.octets();
+            let mut i = 0;
+            while i < 4 {
+                bytes[i] = octets[i];
+                i += 1;
+            }
+            bytes
+        }
+    }
+}
+
+/// Names of maps and the program; at most 15 characters.
+pub mod name {
+    /// The program.
+    pub const PROGRAM: &str = "xvrrp";
+    /// `Array<u32>`: port + 1 by ifindex, for untagged frames on an ifindex below [`super::FAST_PORTS`].
+    pub const FAST_PORTS: &str = "FAST_PORTS";
+    /// `HashMap<PortKey, u32>`: port + 1 for every other (ifindex, tags).
+    pub const PORTS: &str = "PORTS";
+    /// `Array<Rule>` indexed by [`super::rule_index`].
+    pub const RULES: &str = "RULES";
+    /// `HashMap<PeerKey, Peer>`: unicast peers.
+    pub const PEERS: &str = "PEERS";
+    /// `Array<Expect>` by router, memory-mapped, written by the controller.
+    pub const EXPECT: &str = "EXPECT";
+    /// `Array<Seen>` by router, memory-mapped, written by the program.
+    pub const SEEN: &str = "SEEN";
+    /// `PerCpuArray<Counts>` by router.
+    pub const ROUTER_COUNTS: &str = "ROUTER_COUNTS";
+    /// `PerCpuArray<Counts>` by port, for packets of no known router.
+    pub const PORT_COUNTS: &str = "PORT_COUNTS";
+    /// Ring buffer of [`super::EventHeader`] and the packet.
+    pub const EVENTS: &str = "EVENTS";
+}
+
+/// Size of the flat table by ifindex.
+pub const FAST_PORTS: u32 = 65_536;
+
+/// Rules of one port: both families, all VRIDs.
+pub const RULES_PER_PORT: u32 = 512;
+
+/// Where the rule of a virtual router is.
+pub const fn rule_index(port: u32, family: Family, vrid: Vrid) -> u32 {
+    let family = match family {
+        Family::V4 => 0,
+        Family::V6 => 1,
+    };
+    (port << 9) | (family << 8) | vrid.get() as u32
+}
+
+/// Where frames arrive: an interface and up to two VLAN tags.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct PortKey {
+    /// The interface.
+    pub ifindex: u32,
+    /// Outer VLAN id plus one; 0 for an untagged frame.
+    pub outer: u16,
+    /// Inner VLAN id plus one; 0 for none.
+    pub inner: u16,
+}
+const _: () = assert!(size_of::<PortKey>() == 8);
+
+/// What a virtual router accepts: set by its configuration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct Rule {
+    /// Router number plus one; 0 where no router is configured.
+    pub router: u32,
+    /// Bits of [`rule_flag`].
+    pub flags: u32,
+    /// Unicast: the destination that is ours. Zero for multicast.
+    pub local: Address,
+    /// VRRPv2: authentication data, zero-padded.
+    pub auth: [u8; 8],
+    /// VRRPv2: Adver Int in seconds.
+    pub interval_v2: u8,
+    /// Explicit zero.
+    pub pad: [u8; 7],
+}
+const _: () = assert!(size_of::<Rule>() == 40 && offset_of!(Rule, auth) == 24);
+
+/// Bits of [`Rule::flags`].
+pub mod rule_flag {
+    /// Takes VRRPv2.
+    pub const V2: u32 = 1;
+    /// Takes VRRPv3.
+    pub const V3: u32 = 1 << 1;
+    /// Unicast: destination [`super::Rule::local`], source among the peers.
+    pub const UNICAST: u32 = 1 << 2;
+    /// VRRPv3 over IPv4: take the checksum over the message alone (RFC 9568).
+    pub const CHECKSUM_PLAIN: u32 = 1 << 3;
+    /// VRRPv3 over IPv4: take the checksum with pseudo-header (RFC 5798).
+    pub const CHECKSUM_PSEUDO: u32 = 1 << 4;
+    /// VRRPv3 over IPv4: of two accepted forms the one with pseudo-header is the one we send.
+    pub const SENDS_PSEUDO: u32 = 1 << 5;
+    /// VRRPv2: requires the password in [`super::Rule::auth`].
+    pub const AUTH_PASS: u32 = 1 << 6;
+    /// Accepts an empty address list (`no_virtual_ipaddress`).
+    pub const NO_ADDRESSES: u32 = 1 << 7;
+    /// Stamp with the coarse clock (as coarse as a scheduler tick).
+    pub const COARSE_CLOCK: u32 = 1 << 8;
+}
+
+/// A unicast peer of a router.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct PeerKey {
+    /// The router's number.
+    pub router: u32,
+    /// Explicit zero.
+    pub pad: u32,
+    /// The peer's source address.
+    pub source: Address,
+}
+const _: () = assert!(size_of::<PeerKey>() == 24);
+
+/// What a unicast peer's adverts must look like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct Peer {
+    /// Least TTL or hop limit.
+    pub min_ttl: u8,
+    /// Greatest TTL or hop limit.
+    pub max_ttl: u8,
+    /// Explicit zero.
+    pub pad: [u8; 2],
+}
+const _: () = assert!(size_of::<Peer>() == 4);
+
+/// What would be boring: a valid advert equal to this only stamps [`Seen`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct Expect {
+    /// Which expectation this is; 0 while nothing is expected. Written last.
+    pub generation: u32,
+    /// Remarks to count with each match: bit n for the counter with number n.
+    pub remarks: u32,
+    /// The sender.
+    pub source: Address,
+    /// The eight bytes of the VRRP header.
+    pub header: [u8; 8],
+}
+const _: () = assert!(size_of::<Expect>() == 32 && offset_of!(Expect, header) == 24);
+
+/// When a router last heard what it expected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct Seen {
+    /// Arrival on CLOCK_MONOTONIC in nanoseconds; 0 for never.
+    pub at: u64,
+    /// The expectation that matched.
+    pub generation: u32,
+    /// Grows with every piece of news that found the ring buffer full.
+    pub lost: u32,
+}
+const _: () = assert!(size_of::<Seen>() == 16);
+
+/// Counters of one router or one port, by [`crate::counter::Counter`] number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct Counts(pub [u64; COUNTERS]);
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self([0; COUNTERS])
+    }
+}
+const _: () = assert!(size_of::<Counts>() == COUNTERS * 8);
+
+/// What precedes the packet in the ring buffer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
+#[repr(C)]
+pub struct EventHeader {
+    /// Arrival on CLOCK_MONOTONIC in nanoseconds.
+    pub at: u64,
+    /// The router's number.
+    pub router: u32,
+    /// The port it came in by.
+    pub port: u32,
+    /// Bytes that follow, from the IP header to the end of the IP packet.
+    pub length: u32,
+    /// Remarks that were counted: bit n for the counter with number n.
+    pub remarks: u32,
+}
+const _: () = assert!(size_of::<EventHeader>() == 24);
+
+/// Packets up to this size use a small ring-buffer record.
+pub const SMALL_EVENT: usize = 232;
+/// Packets up to this size (an Ethernet payload) use a large one.
+pub const LARGE_EVENT: usize = 1500;

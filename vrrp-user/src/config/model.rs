@@ -1,0 +1,288 @@
+//! The validated configuration: what the rest of the program may take for granted.
+//!
+//! Everything here has passed validation: ranges hold, names are unique, a VRID is used once per
+//! interface and family, every address of an instance but the excluded ones is of its family.
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use vrrp_common::ident::{Family, Priority, Version, Vrid};
+use vrrp_common::wire::vrrp::ChecksumForm;
+
+/// A name of an interface, an instance or another object, cheap to share.
+pub type Name = Arc<str>;
+
+/// A whole configuration.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Config {
+    /// `global_defs`.
+    pub globals: Globals,
+    /// `vrrp_instance` blocks in the order of the file.
+    pub instances: Vec<Arc<Instance>>,
+}
+
+/// `global_defs`, as far as it is not folded into the instances.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Globals {
+    /// `router_id`.
+    pub router_id: Option<String>,
+    /// `dynamic_interfaces`: interfaces may be missing at start.
+    pub dynamic_interfaces: bool,
+    /// `vrrp_startup_delay`.
+    pub startup_delay: Duration,
+    /// `notify_fifo`.
+    pub notify_fifo: Option<PathBuf>,
+    /// `vrrp_notify_fifo`.
+    pub vrrp_notify_fifo: Option<PathBuf>,
+    /// `vrrp_garp_interval`: least time between two gratuitous ARPs on an interface.
+    pub garp_interval: Duration,
+    /// `vrrp_gna_interval`: the same for unsolicited neighbour advertisements.
+    pub gna_interval: Duration,
+    /// `vrrp_notify_priority_changes`.
+    pub notify_priority_changes: bool,
+}
+
+/// One `vrrp_instance`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Instance {
+    /// Its name.
+    pub name: Name,
+    /// Where it was declared.
+    pub origin: Origin,
+    /// `interface`: where adverts are sent and received.
+    pub interface: Name,
+    /// `virtual_router_id`.
+    pub vrid: Vrid,
+    /// `version`; 2 unless told otherwise, 3 for IPv6.
+    pub version: Version,
+    /// Family of the virtual addresses and the adverts.
+    pub family: Family,
+    /// `priority`; 255 is the address owner.
+    pub priority: Priority,
+    /// `state MASTER`: do not wait for a down interval at start.
+    pub start_as_master: bool,
+    /// `advert_int`: whole seconds for version 2, centiseconds for version 3.
+    pub advert_interval: Duration,
+    /// Not `nopreempt`.
+    pub preempt: bool,
+    /// `preempt_delay`.
+    pub preempt_delay: Duration,
+    /// `accept`: packets to the virtual addresses are for this host even when it is not the owner.
+    pub accept: bool,
+    /// Who the adverts go to and come from.
+    pub transport: Transport,
+    /// `unicast_src_ip` or `mcast_src_ip`; otherwise the interface's own address.
+    pub source: Option<IpAddr>,
+    /// `authentication`: VRRPv2 password, zero-padded.
+    pub password: Option<[u8; 8]>,
+    /// Which checksum forms of VRRPv3 over IPv4 are taken; the first is sent.
+    pub checksum: Checksum,
+    /// `skip_check_adv_addr` off: compare the address list of every new master with ours.
+    pub check_address_list: bool,
+    /// `virtual_ipaddress`: announced in adverts, in the order of the file. May be empty only with
+    /// `no_virtual_ipaddress`.
+    pub addresses: Vec<Vip>,
+    /// `virtual_ipaddress_excluded`: owned but not announced; may be of either family.
+    pub excluded: Vec<Vip>,
+    /// `virtual_routes`.
+    pub routes: Vec<Route>,
+    /// `track_interface`.
+    pub track_interfaces: Vec<TrackInterface>,
+    /// `dont_track_primary`: the state of [`Self::interface`] causes no fault.
+    pub dont_track_primary: bool,
+    /// Gratuitous ARP and unsolicited neighbour advertisements.
+    pub garp: Garp,
+    /// `lower_prio_no_advert` off: answer a lower advert with our own at once (RFC 9568 section
+    /// 6.4.3). Never for version 2 unless asked for.
+    pub answer_lower: bool,
+    /// `higher_prio_send_advert`: send one last advert when giving way to a higher one.
+    pub answer_higher: bool,
+    /// `down_timer_adverts`: missed adverts until the master is down; 3 in every RFC.
+    pub down_timer_adverts: u8,
+    /// `owner_ignore_adverts`.
+    pub owner_ignore_adverts: bool,
+    /// `notify_priority_changes`, the instance's or the global one.
+    pub notify_priority_changes: bool,
+    /// Restores keepalived's behaviour: a lost address is not repaired before the next MASTER entry.
+    pub no_repair: bool,
+}
+
+/// A place in a configuration file.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Origin {
+    /// As given or included.
+    pub file: Name,
+    /// From 1.
+    pub line: u32,
+}
+
+/// Multicast to the group, or unicast to peers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Transport {
+    /// `mcast_dst_ip` or the group of the RFC.
+    Multicast {
+        /// Destination of adverts.
+        group: IpAddr,
+    },
+    /// `unicast_peer`.
+    Unicast {
+        /// At least one.
+        peers: Vec<Peer>,
+        /// `unicast_ttl`: TTL or hop limit of sent adverts.
+        ttl: u8,
+    },
+}
+
+/// One `unicast_peer`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// `min_ttl`.
+    pub min_ttl: u8,
+    /// `max_ttl`.
+    pub max_ttl: u8,
+}
+
+/// Checksum forms of VRRPv3 over IPv4.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Checksum {
+    /// Form of sent adverts.
+    pub send: ChecksumForm,
+    /// Received adverts may use the other form too.
+    pub accept_both: bool,
+}
+
+/// A virtual address.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Vip {
+    /// The address.
+    pub address: IpAddr,
+    /// Prefix length.
+    pub prefix: u8,
+    /// `dev`, or the instance's interface.
+    pub dev: Name,
+    /// `label` (IPv4).
+    pub label: Option<Name>,
+    /// `brd` (IPv4): none, `+`/`-` computed, or given.
+    pub broadcast: Option<Ipv4Addr>,
+    /// `scope`, as rtnetlink numbers it (0 global, 253 link, 254 host).
+    pub scope: u8,
+    /// `no_track`: the state of [`Self::dev`] causes no fault.
+    pub no_track: bool,
+}
+
+/// A virtual route.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Route {
+    /// Destination; `default` is the unspecified address with prefix 0.
+    pub destination: IpAddr,
+    /// Prefix length.
+    pub prefix: u8,
+    /// `via` or `gw`.
+    pub via: Option<IpAddr>,
+    /// `dev`.
+    pub dev: Option<Name>,
+    /// `src`.
+    pub source: Option<IpAddr>,
+    /// `scope`.
+    pub scope: Option<u8>,
+    /// `table`; 254 is main.
+    pub table: u32,
+    /// `metric` or `priority`.
+    pub metric: Option<u32>,
+    /// `no_track`: the state of [`Self::dev`] causes no fault.
+    pub no_track: bool,
+}
+
+/// One line of `track_interface`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrackInterface {
+    /// The interface.
+    pub interface: Name,
+    /// `weight`: 0 means its loss is a fault; positive adds while up, negative subtracts while down.
+    pub weight: i16,
+    /// `reverse`: the other way round.
+    pub reverse: bool,
+}
+
+/// When and how often virtual addresses are announced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Garp {
+    /// `garp_master_delay`: second round after becoming master; zero for none.
+    pub delay: Duration,
+    /// `garp_master_repeat`: announcements per address and round.
+    pub repeat: u32,
+    /// `garp_master_refresh`: periodic rounds while master; zero for none.
+    pub refresh: Duration,
+    /// `garp_master_refresh_repeat`.
+    pub refresh_repeat: u32,
+    /// `garp_lower_prio_delay`.
+    pub lower_delay: Duration,
+    /// `garp_lower_prio_repeat`: announcements after a lower master was heard; zero for none.
+    pub lower_repeat: u32,
+}
+
+impl Default for Garp {
+    fn default() -> Self {
+        Self {
+            delay: Duration::from_secs(5),
+            repeat: 5,
+            refresh: Duration::ZERO,
+            refresh_repeat: 1,
+            lower_delay: Duration::from_secs(5),
+            lower_repeat: 5,
+        }
+    }
+}
+
+impl Instance {
+    /// An instance with keepalived's defaults and no addresses.
+    pub fn new(name: &str, interface: &str, vrid: Vrid, family: Family) -> Self {
+        let group = match family {
+            Family::V4 => IpAddr::V4(vrrp_common::proto::GROUP_V4),
+            Family::V6 => IpAddr::V6(vrrp_common::proto::GROUP_V6),
+        };
+        let version = match family {
+            Family::V4 => Version::V2,
+            Family::V6 => Version::V3,
+        };
+        Self {
+            name: name.into(),
+            origin: Origin::default(),
+            interface: interface.into(),
+            vrid,
+            version,
+            family,
+            priority: Priority::DEFAULT,
+            start_as_master: false,
+            advert_interval: Duration::from_secs(1),
+            preempt: true,
+            preempt_delay: Duration::ZERO,
+            accept: true,
+            transport: Transport::Multicast { group },
+            source: None,
+            password: None,
+            checksum: Checksum { send: ChecksumForm::PseudoHeader, accept_both: true },
+            check_address_list: true,
+            addresses: Vec::new(),
+            excluded: Vec::new(),
+            routes: Vec::new(),
+            track_interfaces: Vec::new(),
+            dont_track_primary: false,
+            garp: Garp::default(),
+            answer_lower: version == Version::V3,
+            answer_higher: false,
+            down_timer_adverts: 3,
+            owner_ignore_adverts: false,
+            notify_priority_changes: false,
+            no_repair: false,
+        }
+    }
+
+    /// Every address it owns while master: announced ones first, then excluded ones. The position
+    /// in this order is the address's number in engine inputs and reports.
+    pub fn vips(&self) -> impl Iterator<Item = &Vip> {
+        self.addresses.iter().chain(&self.excluded)
+    }
+}

@@ -1,0 +1,1 @@
+//! What joins engine, dataplane and network.

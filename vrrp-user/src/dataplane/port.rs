@@ -1,0 +1,129 @@
+//! What the rest of the program knows of the dataplane.
+use crate::engine::input::{Heard, Stamp};
+use std::net::IpAddr;
+use std::os::fd::RawFd;
+use vrrp_common::ident::{Family, RouterId, Vrid};
+use vrrp_common::layout::{Address, Counts, Expect, Peer, PortKey, Rule};
+use vrrp_common::time::Instant;
+
+/// Which path adverts of an interface take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Path {
+    /// XDP in the driver.
+    XdpNative,
+    /// XDP in the kernel's generic hook.
+    XdpSkb,
+    /// Packet socket.
+    Socket,
+}
+
+impl Path {
+    /// As `show` and metrics print it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::XdpNative => "xdp-native",
+            Self::XdpSkb => "xdp-skb",
+            Self::Socket => "socket",
+        }
+    }
+}
+
+/// `--xdp-mode`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum XdpMode {
+    /// Native, else generic, else socket.
+    #[default]
+    Auto,
+    /// Native or an error.
+    Native,
+    /// Generic or an error.
+    Skb,
+    /// Socket path only.
+    Off,
+}
+
+/// A port: where frames arrive, and which path they take.
+#[derive(Clone, Debug)]
+pub struct PortReport {
+    /// Its number.
+    pub port: u32,
+    /// Interface and tags.
+    pub key: PortKey,
+    /// Interface name.
+    pub interface: String,
+    /// The path.
+    pub path: Path,
+    /// Why not the fastest one, where it is not.
+    pub why: Option<String>,
+    /// Kernel id of the program, where there is one.
+    pub program: Option<u32>,
+    /// Counters of packets that belong to no router.
+    pub counts: Counts,
+}
+
+/// A router as the dataplane knows it.
+#[derive(Clone, Debug)]
+pub struct RouterRule {
+    /// Its number.
+    pub router: RouterId,
+    /// Family of its adverts.
+    pub family: Family,
+    /// Its VRID.
+    pub vrid: Vrid,
+    /// What it accepts (`router` is filled in by the dataplane).
+    pub rule: Rule,
+    /// Unicast peers.
+    pub peers: Vec<(IpAddr, Peer)>,
+}
+
+/// A valid advert that was not expected.
+#[derive(Clone, Debug)]
+pub struct News<'a> {
+    /// Who it is for.
+    pub router: RouterId,
+    /// When it arrived.
+    pub at: Instant,
+    /// Remark bits that were counted with it.
+    pub remarks: u32,
+    /// From the IP header to the end of the IP packet.
+    pub packet: &'a [u8],
+}
+
+/// The dataplane. One value serves every interface of a network namespace; it lives on the loop's
+/// thread and never blocks once a port is open.
+pub trait Dataplane: Heard {
+    /// Starts receiving on an interface. Joins no multicast group: that is the sockets' business.
+    fn open(&mut self, interface: &str, ifindex: u32) -> anyhow::Result<PortReport>;
+    /// Stops receiving there and forgets its rules.
+    fn close(&mut self, interface: &str);
+    /// Adds or changes a router on an open interface.
+    fn set_router(&mut self, interface: &str, router: &RouterRule) -> anyhow::Result<()>;
+    /// Forgets a router: its rule, peers, expectation, stamp and counters.
+    fn remove_router(&mut self, router: RouterId);
+    /// Sets what a router expects; the default value for nothing.
+    fn expect(&mut self, router: RouterId, expect: &Expect);
+    /// Hands over everything that arrived, in the order of arrival per interface.
+    fn drain(&mut self, news: &mut dyn FnMut(News<'_>));
+    /// Descriptors that become readable when there is something to drain; changes with `open` and
+    /// `close`.
+    fn descriptors(&self) -> Vec<RawFd>;
+    /// Counters of a router since it was set.
+    fn counts(&self, router: RouterId) -> Counts;
+    /// Every open port.
+    fn ports(&self) -> Vec<PortReport>;
+    /// Routers whose news found the ring full since last asked: their expectation must be armed anew.
+    fn lost(&mut self) -> Vec<RouterId>;
+}
+
+/// A stamp from shared memory.
+pub const fn stamp(at: u64, generation: u32) -> Stamp {
+    Stamp { at: Instant::from_nanos(at), generation }
+}
+
+/// A map address as an IP address.
+pub fn ip(family: Family, address: &Address) -> IpAddr {
+    match family {
+        Family::V4 => IpAddr::from([address[0], address[1], address[2], address[3]]),
+        Family::V6 => IpAddr::from(*address),
+    }
+}

@@ -1,0 +1,3 @@
+//! The `xvrrp` binary.
+
+fn main() {}

@@ -1,0 +1,5 @@
+//! What the kernel knows of links, addresses and routes, and what it is told.
+//!
+//! Two halves. [`task`] runs on tokio: it follows links and addresses, and makes the kernel's
+//! addresses and routes what they should be. The transmitter lives on the loop's thread.
+pub mod task;

@@ -1,0 +1,112 @@
+//! What the loop tells the network task, and what it hears from it.
+use crate::config::model::{Config, Instance, Name};
+use crate::engine::input::LinkState;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use vrrp_common::ident::{Mac, RouterId};
+
+/// From the loop to the network task.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// A router exists or changed; its addresses stay as they are wanted.
+    Router {
+        /// Its number.
+        router: RouterId,
+        /// Its configuration.
+        instance: Arc<Instance>,
+    },
+    /// A router is gone; what it owned is removed unless another router owns it too.
+    Forget {
+        /// Its number.
+        router: RouterId,
+    },
+    /// Its addresses and routes should be present (and announced when they are), or absent.
+    Own {
+        /// The router.
+        router: RouterId,
+        /// Present or absent.
+        own: bool,
+        /// Announcements of each address once it is present.
+        announce: u32,
+    },
+    /// Announce what is present on working links.
+    Announce {
+        /// The router.
+        router: RouterId,
+        /// How often each.
+        times: u32,
+    },
+    /// Global settings changed (announcement pacing).
+    Globals(Arc<Config>),
+    /// Read everything from the kernel again and repair.
+    Resync,
+}
+
+/// From the network task to the loop.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// An interface appeared, changed or vanished.
+    Link(Link),
+    /// Someone else removed an address of a router that owns it.
+    Lost {
+        /// The router.
+        router: RouterId,
+        /// Which of [`Instance::vips`].
+        address: usize,
+    },
+    /// The first complete listing of links and addresses has been handed over.
+    Ready,
+}
+
+/// One interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link {
+    /// Its name.
+    pub name: Name,
+    /// Its index; 0 when missing.
+    pub ifindex: u32,
+    /// Its Ethernet address.
+    pub mac: Mac,
+    /// Its MTU.
+    pub mtu: u32,
+    /// Up, down or missing, with the addresses adverts can be sent from.
+    pub state: LinkState,
+}
+
+/// What became of one virtual address or route.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Presence {
+    /// Not wanted, and not there.
+    Absent,
+    /// There, on a working link.
+    Present,
+    /// There, but its link is down: announced when the link returns.
+    PendingLinkDown,
+    /// Its interface does not exist: added and announced when it appears.
+    PendingNoDevice,
+    /// The kernel refused it.
+    Failed(String),
+}
+
+/// One address in reports.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AddressReport {
+    /// What became of it.
+    pub presence: Presence,
+    /// Announcements sent (gratuitous ARP or neighbour advertisements).
+    pub announced: u64,
+    /// Times it was put back after someone removed it or its link came back without it.
+    pub repaired: u64,
+}
+
+/// What became of a router's addresses, by [`Instance::vips`], and routes, in their order.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct OwnedReport {
+    /// Addresses.
+    pub addresses: Vec<AddressReport>,
+    /// Routes.
+    pub routes: Vec<Presence>,
+}
+
+/// Shared with whoever reports.
+pub type Owned = Arc<Mutex<HashMap<RouterId, OwnedReport>>>;

@@ -1,0 +1,2 @@
+//! Set up, run, try, test and package xvrrp.
+fn main() {}
