@@ -3,6 +3,12 @@
 //! - [`bytes`]: bounds-checked access to a packet, in the kernel and outside
 //! - [`checksum`]: ones-complement sums
 //! - [`vrrp`]: the message itself
+//! - [`locate`]: where the message is in a frame
+//! - [`check`]: whether it is to be believed
 pub mod bytes;
+pub mod check;
+#[cfg(test)]
+mod check_tests;
 pub mod checksum;
+pub mod locate;
 pub mod vrrp;
