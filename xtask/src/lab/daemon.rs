@@ -86,13 +86,18 @@ impl Daemon {
         self.child.wait().context("cannot wait for a daemon").map(drop)
     }
 
+    /// Asks it to stop.
+    pub(super) fn ask_to_stop(&mut self) -> Result<()> {
+        if self.ended()?.is_none() {
+            let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+            kill_process(pid.context("a daemon without a number")?, Signal::TERM)?;
+        }
+        Ok(())
+    }
+
     /// Asks it to stop, and waits; `None` if it had to be killed.
     pub(super) fn stop(&mut self) -> Result<Option<ExitStatus>> {
-        if let Some(status) = self.ended()? {
-            return Ok(Some(status));
-        }
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.context("a daemon without a number")?, Signal::TERM)?;
+        self.ask_to_stop()?;
         let limit = Instant::now() + PATIENCE;
         while Instant::now() < limit {
             if let Some(status) = self.ended()? {

@@ -25,6 +25,7 @@ struct Memory {
     last: Option<Status>,
     trouble: String,
     dead_since: Option<Instant>,
+    worked: bool,
 }
 
 /// Shows the lab until the user ends it.
@@ -70,9 +71,9 @@ fn look(lab: &mut Lab, index: usize, memory: &mut Memory) -> Result<Vec<String>>
     let mut lines = Vec::new();
     let Some(daemon) = lab.daemons[index].as_mut() else { return Ok(lines) };
     if let Some(status) = daemon.ended()? {
-        // Not killed but gone, and it never worked: a daemon that cannot start.
+        // Gone before it ever answered: it cannot start.
         anyhow::ensure!(
-            memory.last.is_some() || memory.dead_since.is_some(),
+            memory.worked,
             "the daemon of {name} ended: {status}; it said\n{}",
             daemon.log_tail()
         );
@@ -85,6 +86,7 @@ fn look(lab: &mut Lab, index: usize, memory: &mut Memory) -> Result<Vec<String>>
         memory.trouble = format!("daemon ended ({status}), starts again in {} s", left.as_secs());
         if left.is_zero() {
             lab.start(index)?;
+            *memory = Memory { worked: true, ..Memory::default() };
             memory.trouble = "starting".to_owned();
             lines.push(format!("{name} its daemon starts again"));
         }
@@ -99,7 +101,7 @@ fn look(lab: &mut Lab, index: usize, memory: &mut Memory) -> Result<Vec<String>>
                     lines.push(format!("{name} {} is {}", instance.name, instance.state));
                 }
             }
-            *memory = Memory { last: Some(status), ..Memory::default() };
+            *memory = Memory { last: Some(status), worked: true, ..Memory::default() };
         }
         Err(why) => {
             memory.trouble = format!("{why:#}");

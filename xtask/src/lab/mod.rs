@@ -60,6 +60,17 @@ pub(crate) fn run(binary: &Path, demo: bool) -> Result<ExitCode> {
     done
 }
 
+impl Drop for Lab {
+    /// All daemons are told at once; each then waits for its own.
+    fn drop(&mut self) {
+        for daemon in self.daemons.iter_mut().flatten() {
+            if let Err(why) = daemon.ask_to_stop() {
+                eprintln!("lab: {why:#}");
+            }
+        }
+    }
+}
+
 impl Lab {
     fn build(binary: &Path, stop: Arc<AtomicBool>) -> Result<Self> {
         let folder = Folder::create()?;
