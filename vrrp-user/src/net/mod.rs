@@ -2,4 +2,12 @@
 //!
 //! Two halves. [`task`] runs on tokio: it follows links and addresses, and makes the kernel's
 //! addresses and routes what they should be. The transmitter lives on the loop's thread.
+//!
+//! - [`task`]: commands in, events out
+//! - [`transmit`]: adverts, built by `frame`
+//! - [`membership`]: multicast groups
+mod frame;
+pub mod membership;
+mod sys;
 pub mod task;
+pub mod transmit;

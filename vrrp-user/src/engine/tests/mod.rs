@@ -1,0 +1,1 @@
+//! Does each event do what the RFCs and keepalived say.
