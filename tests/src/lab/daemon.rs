@@ -166,10 +166,21 @@ impl Daemon {
     /// Waits for a line since `mark` that contains `phrase`, and returns it.
     #[track_caller]
     pub fn wait_log(&self, mark: usize, phrase: &str, deadline: Duration) -> String {
+        self.wait_line(mark, phrase, deadline, |line| line.contains(phrase))
+    }
+
+    #[track_caller]
+    fn wait_line(
+        &self,
+        mark: usize,
+        phrase: &str,
+        deadline: Duration,
+        test: impl Fn(&str) -> bool,
+    ) -> String {
         let end = Instant::now() + deadline;
         let mut lines = self.log.lock();
         loop {
-            if let Some(line) = lines.iter().skip(mark).find(|line| line.contains(phrase)) {
+            if let Some(line) = lines.iter().skip(mark).find(|line| test(line)) {
                 return line.clone();
             }
             let left = end.saturating_duration_since(Instant::now());
@@ -179,10 +190,13 @@ impl Daemon {
         }
     }
 
-    /// Waits until it says that instance `name` entered `state`, in words both daemons use.
+    /// Waits until it says that instance `name` entered `state`, in words both daemons use
+    /// (keepalived writes them small at the start).
     #[track_caller]
     pub fn wait_state(&self, mark: usize, name: &str, state: &str, deadline: Duration) {
-        self.wait_log(mark, &format!("({name}) Entering {state} STATE"), deadline);
+        let phrase = format!("({name}) Entering {state} STATE");
+        let small = phrase.to_lowercase();
+        self.wait_line(mark, &phrase, deadline, |line| line.to_lowercase().contains(&small));
     }
 
     fn pid(&self) -> Pid {
