@@ -50,7 +50,7 @@ fn linker(version: &Version, privilege: Privilege) -> Result<PathBuf> {
     let mut install = cargo();
     install
         .env("LLVM_PREFIX", format!("/usr/lib/llvm-{major}"))
-        .args(["install", "bpf-linker", "--version", LINKER, "--locked", "--force", "--quiet"])
+        .args(["install", "bpf-linker", "--version", LINKER, "--locked", "--force"])
         .args(["--no-default-features", "--features", &feature, "--root"])
         .arg(tools());
     pass(&mut install)?;
