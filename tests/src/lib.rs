@@ -1,1 +1,3 @@
-//! The testbed: simulator, namespace lab, capture.
+//! The testbed: the namespace lab, and the gate before tests that need root.
+pub mod gate;
+pub mod lab;

@@ -1,0 +1,305 @@
+//! How are the daemons started, watched and stopped.
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::netns::Namespace;
+use super::report::Show;
+use super::wait::eventually;
+
+/// Which daemon.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Ours.
+    Xvrrp,
+    /// The reference.
+    Keepalived,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    lines: Mutex<Vec<String>>,
+    more: Condvar,
+}
+
+impl Log {
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A directory of one test, removed on drop.
+#[derive(Debug)]
+pub struct Directory(PathBuf);
+
+impl Directory {
+    /// A new one whose name says `tag`.
+    pub fn new(tag: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("xv{}-{number}-{tag}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        Self(path)
+    }
+
+    /// A file in it.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running daemon; killed on drop, and its log printed if the test failed.
+#[derive(Debug)]
+pub struct Daemon {
+    kind: Kind,
+    name: String,
+    child: Child,
+    directory: Directory,
+    log: Arc<Log>,
+}
+
+/// The xvrrp binary: `XVRRP_BIN`, or what cargo built beside the tests.
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("XVRRP_BIN") {
+        return path.into();
+    }
+    let here = std::env::current_exe().unwrap_or_else(|error| panic!("who am I: {error}"));
+    let profile = here.parent().and_then(Path::parent).unwrap_or_else(|| panic!("{here:?}"));
+    let path = profile.join("xvrrp");
+    assert!(path.exists(), "{path:?} is missing: cargo build -p vrrp-user");
+    path
+}
+
+impl Daemon {
+    /// Starts `kind` in `namespace` with this configuration.
+    #[track_caller]
+    pub fn start(kind: Kind, namespace: &Namespace, config: &str) -> Self {
+        Self::start_with(kind, namespace, config, &[])
+    }
+
+    /// The same with more arguments.
+    #[track_caller]
+    pub fn start_with(kind: Kind, namespace: &Namespace, config: &str, more: &[&str]) -> Self {
+        let name = format!("{kind:?} in {}", namespace.name());
+        let directory = Directory::new("daemon");
+        let file = directory.join("vrrp.conf");
+        std::fs::write(&file, config).unwrap_or_else(|error| panic!("{file:?}: {error}"));
+        let mut command = match kind {
+            Kind::Xvrrp => {
+                let mut command = Command::new(binary());
+                command.args(["run", "--config"]).arg(&file);
+                command.arg("--control").arg(directory.join("control"));
+                command
+            }
+            Kind::Keepalived => {
+                let mut command = Command::new("keepalived");
+                command.args(["--vrrp", "--dont-fork", "--log-console", "--log-detail"]);
+                command.args(["--no-syslog", "--dont-respawn"]);
+                command.arg("--use-file").arg(&file);
+                command.arg("--pid").arg(directory.join("pid"));
+                command.arg("--vrrp_pid").arg(directory.join("vrrp.pid"));
+                command
+            }
+        };
+        command.args(more).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = namespace.enter(|| command.spawn());
+        let mut child = child.unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
+        let log = Arc::new(Log::default());
+        let pipes: [Option<Box<dyn Read + Send>>; 2] = [
+            child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
+            child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
+        ];
+        for pipe in pipes.into_iter().flatten() {
+            let log = Arc::clone(&log);
+            std::thread::spawn(move || {
+                for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+                    log.lock().push(String::from_utf8_lossy(&line).into_owned());
+                    log.more.notify_all();
+                }
+            });
+        }
+        Self { kind, name, child, directory, log }
+    }
+
+    /// Which daemon it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Where its files are.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Its configuration file.
+    pub fn file(&self) -> PathBuf {
+        self.directory.join("vrrp.conf")
+    }
+
+    /// Everything it has logged.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().clone()
+    }
+
+    /// How much it has logged: a mark to look from later.
+    pub fn mark(&self) -> usize {
+        self.log.lock().len()
+    }
+
+    /// Lines since `mark` that contain `phrase`.
+    pub fn logged(&self, mark: usize, phrase: &str) -> Vec<String> {
+        let lines = self.log.lock();
+        lines.iter().skip(mark).filter(|line| line.contains(phrase)).cloned().collect()
+    }
+
+    /// Waits for a line since `mark` that contains `phrase`, and returns it.
+    #[track_caller]
+    pub fn wait_log(&self, mark: usize, phrase: &str, deadline: Duration) -> String {
+        self.wait_line(mark, phrase, deadline, |line| line.contains(phrase))
+    }
+
+    #[track_caller]
+    fn wait_line(
+        &self,
+        mark: usize,
+        phrase: &str,
+        deadline: Duration,
+        test: impl Fn(&str) -> bool,
+    ) -> String {
+        let end = Instant::now() + deadline;
+        let mut lines = self.log.lock();
+        loop {
+            if let Some(line) = lines.iter().skip(mark).find(|line| test(line)) {
+                return line.clone();
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{}: not logged within {deadline:?}: {phrase}", self.name);
+            let woken = self.log.more.wait_timeout(lines, left);
+            (lines, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits until it says that instance `name` entered `state`, in words both daemons use
+    /// (keepalived writes them small at the start).
+    #[track_caller]
+    pub fn wait_state(&self, mark: usize, name: &str, state: &str, deadline: Duration) {
+        let phrase = format!("({name}) Entering {state} STATE");
+        let small = phrase.to_lowercase();
+        self.wait_line(mark, &phrase, deadline, |line| line.to_lowercase().contains(&small));
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal)
+            .unwrap_or_else(|error| panic!("{}: {error} for {signal:?}", self.name));
+    }
+
+    /// Replaces the configuration file and asks for a reload.
+    #[track_caller]
+    pub fn reload(&self, config: &str) {
+        std::fs::write(self.file(), config).unwrap_or_else(|error| panic!("{error}"));
+        self.hang_up();
+    }
+
+    /// SIGHUP.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    /// SIGSTOP: it runs no longer but is there.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// SIGKILL, as a crash: nothing is said to anyone. The parent is stopped first, for the death
+    /// of keepalived's parent is a request to its child to end in an orderly way.
+    pub fn kill(&mut self) {
+        if self.child.try_wait().ok().flatten().is_none() {
+            let _ = kill_process(self.pid(), Signal::STOP);
+            for child in children(self.child.id()) {
+                let _ = kill_process(child, Signal::KILL);
+            }
+            let _ = kill_process(self.pid(), Signal::KILL);
+            let _ = self.child.wait();
+        }
+    }
+
+    /// SIGTERM, and how it ended.
+    #[track_caller]
+    pub fn stop(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.ended(Duration::from_secs(10))
+    }
+
+    /// Waits until it has ended by itself.
+    #[track_caller]
+    pub fn ended(&mut self, deadline: Duration) -> ExitStatus {
+        let what = format!("{} ends", self.name);
+        let child = &mut self.child;
+        eventually(deadline, &what, || child.try_wait().ok().flatten())
+    }
+
+    /// Is it running.
+    pub fn alive(&mut self) -> bool {
+        self.child.try_wait().ok().flatten().is_none()
+    }
+
+    /// What `xvrrp show --json` says.
+    pub fn try_show(&self) -> Result<Show, String> {
+        let output = Command::new(binary())
+            .args(["show", "--json", "--control"])
+            .arg(self.directory.join("control"))
+            .output()
+            .map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        Show::parse(&output.stdout)
+    }
+
+    /// The same, waiting for a daemon that is still starting.
+    #[track_caller]
+    pub fn show(&self) -> Show {
+        eventually(Duration::from_secs(10), "show --json answers", || self.try_show().ok())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("---- log of {} ----", self.name);
+            for line in self.log() {
+                eprintln!("{line}");
+            }
+            if let Ok(config) = std::fs::read_to_string(self.file()) {
+                eprintln!("---- its configuration ----\n{config}----");
+            }
+        }
+    }
+}
+
+fn children(pid: u32) -> Vec<Pid> {
+    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let list = list.unwrap_or_default();
+    list.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+}

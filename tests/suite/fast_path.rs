@@ -1,0 +1,247 @@
+//! Is the fast path used: is the controller left alone while all goes as expected, and does what
+//! the kernel saw decide when the controller could not look.
+use std::time::{Duration, Instant};
+
+use vrrp_tests::gate::{self, Need};
+use vrrp_tests::lab::capture::{Capture, address};
+use vrrp_tests::lab::cases::{case, run_all};
+use vrrp_tests::lab::conf::{Vrrp, file};
+use vrrp_tests::lab::daemon::{Daemon, Kind};
+use vrrp_tests::lab::decode::between;
+use vrrp_tests::lab::frame::{Packet, Path, v3};
+use vrrp_tests::lab::master::Beat;
+use vrrp_tests::lab::netns::Namespace;
+use vrrp_tests::lab::report::{Show, text};
+use vrrp_tests::lab::switch::{Port, Switch};
+use vrrp_tests::lab::wait::{eventually, throughout};
+
+const SOON: Duration = Duration::from_secs(15);
+const ROUTERS: u8 = 100;
+
+struct Bed {
+    _switch: Switch,
+    us: Namespace,
+    port: Port,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let switch = Switch::new("fp");
+        let us = Namespace::new("fp-us");
+        let port = switch.attach(&us, "eth0");
+        us.ip("addr add 10.0.0.1/16 dev eth0");
+        Self { _switch: switch, us, port }
+    }
+
+    fn start(&self, config: &str, mode: &str) -> Daemon {
+        Daemon::start_with(Kind::Xvrrp, &self.us, config, &["--xdp-mode", mode])
+    }
+
+    /// The master of every router from 1 to `routers`, at `centis`.
+    fn master(&self, routers: u8, centis: u16) -> Beat {
+        let burst = (1..=routers).map(|vrid| advert(vrid, 200, centis)).collect();
+        let interval = Duration::from_millis(u64::from(centis) * 10);
+        Beat::start(self.port.injector(), interval, vec![burst])
+    }
+}
+
+fn vip(vrid: u8) -> String {
+    format!("10.0.1.{vrid}")
+}
+
+fn advert(vrid: u8, priority: u8, centis: u16) -> Vec<u8> {
+    let path = Path::multicast("10.0.0.2");
+    Packet::advert(path, vrid, priority, v3(centis), &[address(&vip(vrid))]).frame()
+}
+
+fn name(vrid: u8) -> String {
+    format!("VI_{vrid}")
+}
+
+fn config(routers: u8, interval: &str) -> String {
+    let instances: Vec<_> = (1..=routers)
+        .map(|vrid| {
+            let router = Vrrp::new(&format!("{}/32", vip(vrid)));
+            router.called(&name(vrid), vrid.into()).version(3, interval)
+        })
+        .collect();
+    file("", &instances)
+}
+
+/// `show` just after a beat, so that no advert comes while it looks, and the beats so far.
+fn show_between_beats(daemon: &Daemon, master: &Beat) -> (Show, u64) {
+    let ticks = master.ticks();
+    eventually(SOON, "the next beat", || (master.ticks() > ticks).then_some(()));
+    std::thread::sleep(Duration::from_millis(100));
+    let start = Instant::now();
+    let answer = (daemon.show(), master.ticks());
+    assert!(start.elapsed() < Duration::from_millis(700), "show took {:?}", start.elapsed());
+    answer
+}
+
+fn all_backup(daemon: &Daemon, routers: u8) {
+    eventually(SOON, "every router is Backup and has heard its master twice", || {
+        let show = daemon.try_show().ok()?;
+        (1..=routers)
+            .all(|vrid| {
+                show.state(&name(vrid)) == "BACKUP" && show.counter(&name(vrid), "received") >= 2
+            })
+            .then_some(())
+    });
+}
+
+/// A hundred routers in Backup: ten seconds of adverts are counted one by one, and the controller
+/// hears of none. Then the master dies, and each router takes over on time.
+#[test]
+fn a_hundred_backups_are_left_alone() {
+    if !gate::open(&[Need::Root, Need::Bpf]) {
+        return;
+    }
+    let bed = Bed::new();
+    let wire = bed.port.capture();
+    let master = bed.master(ROUTERS, 100);
+    let daemon = bed.start(&config(ROUTERS, "1"), "native");
+    all_backup(&daemon, ROUTERS);
+    let (before, from) = show_between_beats(&daemon, &master);
+    let said = daemon.mark();
+    std::thread::sleep(Duration::from_secs(10));
+    let (after, to) = show_between_beats(&daemon, &master);
+    assert!(to - from >= 10, "{from} to {to}");
+    for vrid in 1..=ROUTERS {
+        let name = name(vrid);
+        let counted = after.counter(&name, "received") - before.counter(&name, "received");
+        assert_eq!(counted, to - from, "{name}");
+        assert_eq!(after.state(&name), "BACKUP");
+        assert_eq!(text(after.instance(&name), "path"), "xdp-native");
+        assert_eq!(text(after.instance(&name), "master"), "10.0.0.2");
+    }
+    for key in ["events", "wakeups"] {
+        assert_eq!(after.controller(key), before.controller(key), "{key} of the controller");
+    }
+    assert_eq!(daemon.log().get(said..), Some([].as_slice()));
+    assert_eq!(wire.adverts(0, "10.0.0.1").len(), 0);
+
+    let mark = wire.mark();
+    drop(master);
+    let down = Duration::from_micros(3_609_375);
+    let first = |vrid| {
+        let adverts = wire.adverts(mark, "10.0.0.1");
+        adverts.into_iter().find(|advert| advert.header.vrid() == vrid)
+    };
+    eventually(SOON, "a hundred takeovers", || {
+        (1..=ROUTERS).all(|vrid| first(vrid).is_some()).then_some(())
+    });
+    for vrid in 1..=ROUTERS {
+        let heard = wire.adverts(0, "10.0.0.2");
+        let last = heard.iter().rfind(|advert| advert.header.vrid() == vrid).expect("a last one");
+        let took = between(last.at, first(vrid).expect("seen above").at);
+        assert!(
+            took + Duration::from_millis(5) >= down && took <= down + Duration::from_millis(50),
+            "{} took over after {took:?} instead of {down:?}",
+            name(vrid)
+        );
+    }
+}
+
+/// Each mode that can be asked for is the one that is used, and each carries the adverts.
+#[test]
+fn every_path_works_and_is_named() {
+    if !gate::open(&[Need::Root, Need::Bpf]) {
+        return;
+    }
+    let paths = [
+        ("auto", "xdp-native"),
+        ("native", "xdp-native"),
+        ("skb", "xdp-skb"),
+        ("off", "socket"),
+    ];
+    let cases = paths.map(|(mode, path)| case(format!("--xdp-mode {mode}"), move || one(mode, path)));
+    run_all(4, cases.into());
+}
+
+fn one(mode: &str, path: &str) {
+    let bed = Bed::new();
+    let wire = bed.port.capture();
+    let master = bed.master(1, 10);
+    let daemon = bed.start(&config(1, "0.1"), mode);
+    all_backup(&daemon, 1);
+    let show = daemon.show();
+    assert_eq!(text(show.instance("VI_1"), "path"), path);
+    assert_eq!(text(show.port("eth0"), "path"), path);
+    let program = show.port("eth0").get("program_id").and_then(serde_json::Value::as_u64);
+    let attached = bed.us.ip("-d link show dev eth0");
+    if path == "socket" {
+        assert!(!attached.contains("xdp"), "{attached}");
+        assert_eq!(program, None);
+    } else {
+        let id = program.expect("a program id");
+        assert!(attached.contains(&format!("prog/xdp id {id} ")), "program {id}: {attached}");
+    }
+    let mark = wire.mark();
+    drop(master);
+    wire.wait_advert(mark, "10.0.0.1", SOON, |advert| advert.priority() == 100);
+    eventually(SOON, "the address", || bed.us.has("eth0", "10.0.1.1/32").then_some(()));
+    // A higher master returns.
+    let said = daemon.mark();
+    let master = bed.master(1, 10);
+    daemon.wait_state(said, "VI_1", "BACKUP", SOON);
+    eventually(SOON, "no address", || (!bed.us.has("eth0", "10.0.1.1/32")).then_some(()));
+    // And resigns.
+    let mark = wire.mark();
+    drop(master);
+    bed.port.injector().send(&advert(1, 0, 10));
+    let first = wire.wait_advert(mark, "10.0.0.1", SOON, |advert| advert.priority() == 100);
+    let resigned = wire.adverts(mark, "10.0.0.2");
+    let resigned = resigned.iter().find(|advert| advert.priority() == 0).expect("as sent");
+    let took = between(resigned.at, first.at);
+    let skew = Duration::from_nanos(60_937_500);
+    assert!(
+        took + Duration::from_millis(5) >= skew && took <= skew + Duration::from_millis(50),
+        "took over after {took:?} instead of {skew:?}"
+    );
+}
+
+/// A controller that did not run for many down-intervals does not depose a living master.
+#[test]
+fn a_frozen_controller_deposes_nobody() {
+    if !gate::open(&[Need::Root, Need::Bpf]) {
+        return;
+    }
+    let cases = ["native", "skb", "off"].map(|mode| case(format!("--xdp-mode {mode}"), move || frozen(mode)));
+    run_all(3, cases.into());
+}
+
+fn frozen(mode: &str) {
+    let bed = Bed::new();
+    let wire = bed.port.capture();
+    let master = bed.master(10, 10);
+    let daemon = bed.start(&config(10, "0.1"), mode);
+    all_backup(&daemon, 10);
+    let (mark, said) = (wire.mark(), daemon.mark());
+    for _ in 0..3 {
+        daemon.freeze();
+        // Eight down-intervals.
+        std::thread::sleep(Duration::from_secs(3));
+        daemon.thaw();
+        throughout(Duration::from_secs(1), "still Backup", || silent(&wire, mark));
+    }
+    assert_eq!(daemon.logged(said, "Entering"), Vec::<String>::new());
+    all_backup(&daemon, 10);
+    // But a master that died meanwhile is succeeded at once.
+    daemon.freeze();
+    std::thread::sleep(Duration::from_millis(200));
+    drop(master);
+    std::thread::sleep(Duration::from_secs(1));
+    silent(&wire, mark).expect("frozen");
+    let thawed = Instant::now();
+    daemon.thaw();
+    wire.wait_advert(mark, "10.0.0.1", SOON, |_| true);
+    assert!(thawed.elapsed() < Duration::from_millis(200), "after {:?}", thawed.elapsed());
+}
+
+fn silent(wire: &Capture, mark: usize) -> Result<(), String> {
+    match wire.adverts(mark, "10.0.0.1").len() {
+        0 => Ok(()),
+        count => Err(format!("it sent {count} adverts")),
+    }
+}
