@@ -77,8 +77,7 @@ pub(crate) fn install(packages: &[&str], privilege: Privilege) -> Result<()> {
     apt.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-q"])
         .arg("--no-install-recommends")
         .args(packages)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
+        .stdin(Stdio::null());
     pass(&mut apt).with_context(|| format!("as root, by hand: {advice}"))
 }
 

@@ -6,9 +6,10 @@ use crate::packages::{self, IP, KEEPALIVED};
 use crate::privilege::Privilege;
 use crate::program::{cargo, pass, shown, workspace};
 use crate::setup;
-use anyhow::{Context as _, Result};
-use std::io::{BufRead as _, BufReader};
+use anyhow::{Context as _, Result, anyhow};
+use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Command, ExitCode, Stdio};
+use std::thread;
 
 /// Set where a suite that needs root has it: a skip is a failure then.
 const REQUIRE_ROOT: &str = "XVRRP_REQUIRE_ROOT";
@@ -28,6 +29,9 @@ pub(crate) fn run(filter: &[String]) -> Result<ExitCode> {
     }
     let privilege = Privilege::now();
     let mut rooted = privilege != Privilege::None;
+    if let Some(reason) = privilege.lacks()? {
+        skips.push(Skip { test: "everything that needs it".to_owned(), reason });
+    }
     if rooted && let Err(why) = packages::provide(&[IP, KEEPALIVED], privilege) {
         rooted = false;
         let reason = format!("{why:#}");
@@ -68,18 +72,37 @@ pub(crate) fn run(filter: &[String]) -> Result<ExitCode> {
 /// Runs one group; passes its output on, except that of passing tests, in which skips are noted.
 fn stream(group: &mut Command, skips: &mut Vec<Skip>) -> Result<bool> {
     println!("test: {}", shown(group));
-    group.stdin(Stdio::null()).stdout(Stdio::piped());
+    group.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = group.spawn().with_context(|| format!("cannot run {}", shown(group)))?;
-    let lines = BufReader::new(child.stdout.take().context("no pipe from cargo")?);
+    let complaints = child.stderr.take().context("no pipe from cargo")?;
+    let complaints = thread::spawn(move || past_the_harness(complaints));
     let mut sieve = Sieve::default();
-    for line in lines.split(b'\n') {
+    for line in BufReader::new(child.stdout.take().context("no pipe from cargo")?).split(b'\n') {
         let line = line?;
         let line = String::from_utf8_lossy(&line);
         if sieve.shows(&line, skips) {
             println!("{line}");
         }
     }
-    Ok(child.wait()?.success())
+    let succeeded = child.wait()?.success();
+    skips.extend(complaints.join().map_err(|_| anyhow!("the reader of stderr died"))??);
+    Ok(succeeded)
+}
+
+/// Passes on what cargo says, and what tests say past the harness's capture; notes skips.
+fn past_the_harness(complaints: impl Read) -> Result<Vec<Skip>> {
+    let mut skips = Vec::new();
+    for line in BufReader::new(complaints).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        match line.strip_prefix("skipped: ").and_then(|rest| rest.split_once(": ")) {
+            Some((test, reason)) => {
+                skips.push(Skip { test: test.to_owned(), reason: reason.to_owned() });
+            }
+            None => eprintln!("{line}"),
+        }
+    }
+    Ok(skips)
 }
 
 /// Tells the output of passing tests from everything else that libtest prints.
@@ -146,6 +169,15 @@ mod tests {
         assert_eq!((skips[0].test.as_str(), skips[0].reason.as_str()), ("a::one", "not root"));
         assert_eq!(shown.last(), Some(&"test result: ok. 2 passed; 0 failed"));
         assert!(!shown.contains(&"chatter"));
+    }
+
+    #[test]
+    fn skips_are_found_past_the_harness() {
+        let said = "   Compiling x\nskipped: a::one: needs root (a, b: c)\n";
+        let skips = past_the_harness(said.as_bytes()).unwrap();
+        assert_eq!(skips.len(), 1);
+        assert_eq!(skips[0].test, "a::one");
+        assert_eq!(skips[0].reason, "needs root (a, b: c)");
     }
 
     #[test]

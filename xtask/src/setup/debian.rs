@@ -15,9 +15,15 @@ const BIN: &str = "/usr/bin";
 /// The linker's version that is known to work with them.
 const LINKER: &str = "0.13.0";
 
-/// The commands that do by hand what this does.
+/// The commands that do by hand what this does. Which LLVM it takes is known once the compiler is
+/// there.
 pub(super) fn advice() -> String {
-    format!("apt-get update && apt-get install --no-install-recommends {}", COMPILER.join(" "))
+    format!(
+        "apt-get update && apt-get install {}\n\
+         \x20 apt-get install libzstd-dev zlib1g-dev g++ \\\n\
+         \x20   llvm-$({BIN}/rustc -vV | sed -n 's/LLVM version: \\([0-9]*\\).*/\\1/p')-dev",
+        COMPILER.join(" ")
+    )
 }
 
 /// Installs what is missing.
@@ -50,7 +56,7 @@ fn linker(version: &Version, privilege: Privilege) -> Result<PathBuf> {
     let mut install = cargo();
     install
         .env("LLVM_PREFIX", format!("/usr/lib/llvm-{major}"))
-        .args(["install", "bpf-linker", "--version", LINKER, "--locked", "--force", "--quiet"])
+        .args(["install", "bpf-linker", "--version", LINKER, "--locked", "--force"])
         .args(["--no-default-features", "--features", &feature, "--root"])
         .arg(tools());
     pass(&mut install)?;

@@ -72,6 +72,7 @@ pub(crate) fn ensure() -> Result<()> {
             }
         }
     }
+    Record::forget()?;
     bail!("no compiler for the XDP program, tried {}\n{}", tried.join(" and "), advice());
 }
 

@@ -119,6 +119,17 @@ impl Record {
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
+    /// Forgets the choice, so that a plain build goes without the XDP program and says so, instead
+    /// of failing by tools that are gone.
+    pub(super) fn forget() -> Result<()> {
+        match fs::remove_file(Self::path()) {
+            Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
+                Err(why).with_context(|| format!("cannot remove {}", Self::path().display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn text(&self) -> String {
         let Self { cargo, rustc, linker, version } = self;
         let (cargo, rustc, linker) = (cargo.display(), rustc.display(), linker.display());

@@ -27,10 +27,13 @@ pub(super) fn build(record: &Record) -> Result<()> {
     fs::write(folder.join("Cargo.toml"), MANIFEST)?;
     fs::write(folder.join("src/main.rs"), PROGRAM)?;
     let mut cargo = Command::new(&record.cargo);
-    // What our own cargo and rustup set would steer the other compiler astray.
+    // What our own cargo and rustup set would steer the other compiler astray; what says where the
+    // network is must stay.
+    let kept = ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR"];
     for (key, _) in env::vars_os() {
         let name = key.to_string_lossy();
-        if (name.starts_with("CARGO") || name.starts_with("RUST")) && name != "CARGO_HOME" {
+        let foreign = name.starts_with("CARGO") || name.starts_with("RUST");
+        if foreign && !kept.iter().any(|kept| name.starts_with(kept)) {
             cargo.env_remove(&key);
         }
     }
