@@ -1,1 +1,3 @@
 //! The testbed: simulator, namespace lab, capture.
+pub mod frames;
+pub mod kernel_rig;
