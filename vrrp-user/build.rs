@@ -46,14 +46,16 @@ fn build(root: &Path, out: &Path, tools: &str) -> Result<PathBuf, String> {
     };
     let target = out.join("ebpf");
     let mut cargo = Command::new(value("CARGO")?);
-    // What cargo and rustup set for a build script would steer the other compiler astray.
-    for (key, _) in env::vars() {
-        if key.starts_with("CARGO") || key.starts_with("RUST") || key == "TARGET" || key == "HOST" {
+    // What cargo and rustup set for a build script would steer the other compiler astray; what says
+    // where the network is must stay.
+    let kept = ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR"];
+    for (key, _) in env::vars_os() {
+        let name = key.to_string_lossy();
+        let foreign = name.starts_with("CARGO") || name.starts_with("RUST");
+        let foreign = foreign || name == "TARGET" || name == "HOST";
+        if foreign && !kept.iter().any(|kept| name.starts_with(kept)) {
             cargo.env_remove(&key);
         }
-    }
-    if let Some(home) = env::var_os("CARGO_HOME") {
-        cargo.env("CARGO_HOME", home);
     }
     for line in tools.lines() {
         if let Some((key, value)) = line.strip_prefix("ENV ").and_then(|rest| rest.split_once('='))

@@ -1,19 +1,60 @@
 //! The XDP program: which packets on the wire are adverts, and what becomes of them.
-#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+//!
+//! - `packet`: reading the frame
+//! - `maps`: memory shared with the controller
+//! - `tables`: how a packet is judged by that memory
+//! - `outcome`: what a judged packet leaves behind
+#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 #[cfg(not(target_arch = "bpf"))]
 fn main() {}
 
 #[cfg(target_arch = "bpf")]
+mod maps;
+#[cfg(target_arch = "bpf")]
+mod outcome;
+#[cfg(target_arch = "bpf")]
+mod packet;
+#[cfg(target_arch = "bpf")]
+mod tables;
+
+#[cfg(target_arch = "bpf")]
 mod program {
+    use crate::{maps, outcome, packet::Packet, tables::Maps};
     use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+    use vrrp_common::wire::check::{self, Verdict};
 
     /// Entry point.
-    #[xdp]
-    pub fn xvrrp(_ctx: XdpContext) -> u32 {
-        xdp_action::XDP_PASS
+    #[xdp(frags)]
+    fn xvrrp(ctx: XdpContext) -> u32 {
+        let packet = Packet::new(&ctx);
+        let verdict = check::frame(&packet, &Maps(&ctx));
+        match verdict {
+            Verdict::Pass => return xdp_action::XDP_PASS,
+            Verdict::Reject(counter, owner) => outcome::reject(counter, owner),
+            Verdict::Accept(accepted) => outcome::accept(&packet, &accepted),
+        }
+        if maps::LOG.load() != 0 {
+            match verdict {
+                Verdict::Pass => {}
+                Verdict::Reject(counter, _) => {
+                    aya_log_ebpf::info!(&ctx, "rejected: counter {}", counter as u32);
+                }
+                Verdict::Accept(accepted) => {
+                    aya_log_ebpf::info!(
+                        &ctx,
+                        "accepted: router {} remarks {:x} expected {}",
+                        accepted.router,
+                        accepted.remarks,
+                        accepted.expected.unwrap_or(0)
+                    );
+                }
+            }
+        }
+        xdp_action::XDP_DROP
     }
 
+    /// Nothing in the program panics; the verifier would refuse the loop.
     #[panic_handler]
     fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
         loop {}

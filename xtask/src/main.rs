@@ -1,2 +1,84 @@
-//! Set up, run, try, test and package xvrrp.
-fn main() {}
+//! What can `cargo xtask` do, and what does each verb take?
+mod build;
+mod ci;
+mod lab;
+mod packages;
+mod privilege;
+mod program;
+mod run;
+mod setup;
+mod suites;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Set up, run, try and test xvrrp.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Find or install the compiler for the XDP program
+    Setup {
+        /// Change nothing; say what is missing, and exit 1 if anything is
+        #[arg(long)]
+        check: bool,
+    },
+    /// Build and run: a lab of two routers, or with `-- --config FILE` the daemon on this machine
+    Run {
+        /// Play one failover and one link-down in the lab without a terminal, then exit
+        #[arg(long, conflicts_with = "daemon")]
+        demo: bool,
+        /// Build with optimizations
+        #[arg(long)]
+        release: bool,
+        /// Arguments of `xvrrp run`
+        #[arg(last = true)]
+        daemon: Vec<OsString>,
+    },
+    /// Build and run all tests, those that need root included
+    Test {
+        /// Run only tests whose name contains one of these
+        filter: Vec<String>,
+    },
+    /// Everything a change must pass: format, lints, dependencies, invariants, tests
+    Ci,
+    /// Check the invariants of ARCHITECTURE.md that a program can check
+    Tidy,
+    /// The lab alone, with an xvrrp that is already built
+    #[command(hide = true)]
+    Lab {
+        /// The daemon to run
+        #[arg(long)]
+        binary: PathBuf,
+        /// As for `run`
+        #[arg(long)]
+        demo: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().verb {
+        Verb::Setup { check } => setup::run(check),
+        Verb::Run { demo, release, daemon } if daemon.is_empty() => run::lab(demo, release),
+        Verb::Run { release, daemon, .. } => run::daemon(&daemon, release),
+        Verb::Test { filter } => suites::run(&filter),
+        Verb::Ci => ci::run(),
+        Verb::Tidy => tidy::run(),
+        Verb::Lab { binary, demo } => lab::run(&binary, demo),
+    };
+    match done {
+        Ok(code) => code,
+        Err(why) => {
+            eprintln!("xtask: {why:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -24,6 +24,36 @@ impl Sum {
         Self(self.0 + word as u64)
     }
 
+    /// Adds eight bytes as they stand in memory.
+    #[must_use]
+    #[inline(always)]
+    pub const fn add_memory64(self, memory: u64) -> Self {
+        // In ones-complement arithmetic a sum of 32-bit words is also one of 16-bit words
+        // (RFC 1071 section 2).
+        let word = u64::from_be(memory);
+        Self(self.0 + (word >> 32) + (word & 0xffff_ffff))
+    }
+
+    /// Adds four bytes as they stand in memory.
+    #[must_use]
+    #[inline(always)]
+    pub const fn add_memory32(self, memory: u32) -> Self {
+        Self(self.0 + u32::from_be(memory) as u64)
+    }
+
+    /// Adds a length, as pseudo-headers hold it.
+    #[must_use]
+    #[inline(always)]
+    pub const fn add_length(self, length: usize) -> Self {
+        Self(self.0 + length as u64)
+    }
+
+    /// Whether this is the sum of a message with its right checksum in it.
+    #[inline(always)]
+    pub const fn is_right(self) -> bool {
+        self.fold() == 0xffff
+    }
+
     /// Adds the pseudo-header of `message_len` bytes of VRRP between two addresses of one family
     /// (RFC 5798 section 5.2.8 for IPv4, RFC 8200 section 8.1 for IPv6).
     #[must_use]
@@ -51,5 +81,43 @@ impl Sum {
     /// The checksum field for what was summed.
     pub const fn checksum(self) -> u16 {
         !self.fold()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of RFC 1071 section 3.
+    #[test]
+    fn rfc_1071() {
+        let bytes = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
+        assert_eq!(Sum::ZERO.add_bytes(&bytes).fold(), 0xddf2);
+        assert_eq!(Sum::ZERO.add_memory64(u64::from_ne_bytes(bytes)).fold(), 0xddf2);
+    }
+
+    #[test]
+    fn memory_words_sum_as_bytes_do() {
+        let bytes = [0xff, 0xff, 0x00, 0x01, 0x80, 0x7f, 0xfe, 0x02];
+        let [a, b, c, d, ..] = bytes;
+        assert_eq!(
+            Sum::ZERO.add_memory32(u32::from_ne_bytes([a, b, c, d])).fold(),
+            Sum::ZERO.add_bytes(&bytes[..4]).fold()
+        );
+        assert_eq!(
+            Sum::ZERO.add_memory64(u64::from_ne_bytes(bytes)).fold(),
+            Sum::ZERO.add_bytes(&bytes).fold()
+        );
+    }
+
+    /// A carry out of the first fold carries again.
+    #[test]
+    fn carries_twice() {
+        assert_eq!(Sum(0xffff_ffff).fold(), 0xffff);
+        assert_eq!(Sum(0x1_fffe).fold(), 0xffff);
+        assert_eq!(Sum(0xffff_0001).fold(), 0x0001);
+        assert_eq!(Sum(0x1_ffff).fold(), 0x0001);
+        assert!(Sum(0xffff).is_right());
+        assert!(!Sum(0).is_right());
     }
 }

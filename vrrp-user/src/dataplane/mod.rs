@@ -1,2 +1,22 @@
 //! How adverts reach the engine: XDP where it can be had, packet sockets elsewhere.
+//!
+//! - [`port`]: what the rest of the program knows of it
+//! - [`plane`]: the two paths as one
+//! - [`object`], [`program`], [`attach`], [`hook`]: the XDP program, from bytes to an interface
+//! - [`pod`], [`shared`]: its maps
+//! - [`socket`], [`clock`], [`sys`]: the packet sockets
+//! - [`memory`]: the maps' counterpart where there is no program
+//! - [`log`]: what the program itself says, when asked to
+pub mod attach;
+pub mod clock;
+pub mod hook;
+pub mod log;
+pub mod memory;
+pub mod object;
+pub mod plane;
+pub mod pod;
 pub mod port;
+pub mod program;
+pub mod shared;
+pub mod socket;
+pub mod sys;

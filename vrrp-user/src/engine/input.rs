@@ -27,6 +27,9 @@ pub enum Input {
         /// Which of [`crate::config::model::Instance::vips`].
         address: usize,
     },
+    /// News of a router was lost before it could be read: nothing is expected any more, so that the
+    /// next advert is news again.
+    Missed(RouterId),
     /// The deadline of [`super::Engine::deadline`] has passed.
     Deadline,
     /// A new configuration: only differences are applied.

@@ -1,0 +1,47 @@
+//! Which memory does the program share with the controller.
+//!
+//! Sizes here are the least ones: the controller sets those it wants before loading.
+use aya_ebpf::Global;
+use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, RingBuf};
+use aya_ebpf::macros::btf_map;
+use vrrp_common::layout::{
+    self, Counts, Expect, Peer, PeerKey, PortKey, RULES_PER_PORT, Rule, Seen,
+};
+
+/// Kernel flag of an array that can be mapped into a process.
+const MMAPABLE: usize = 1 << 10;
+/// Kernel flag of a hash that allocates entries as they come.
+const NO_PREALLOC: usize = 1;
+
+/// Port + 1 by ifindex.
+#[btf_map]
+pub(crate) static FAST_PORTS: Array<u32, { layout::FAST_PORTS as usize }> = Array::new();
+/// Port + 1 by interface and tags.
+#[btf_map]
+pub(crate) static PORTS: HashMap<PortKey, u32, 64, NO_PREALLOC> = HashMap::new();
+/// What each router accepts.
+#[btf_map]
+pub(crate) static RULES: Array<Rule, { 64 * RULES_PER_PORT as usize }> = Array::new();
+/// Unicast peers.
+#[btf_map]
+pub(crate) static PEERS: HashMap<PeerKey, Peer, 4096, NO_PREALLOC> = HashMap::new();
+/// What each router expects.
+#[btf_map]
+pub(crate) static EXPECT: Array<Expect, 4096, MMAPABLE> = Array::new();
+/// When it came.
+#[btf_map]
+pub(crate) static SEEN: Array<Seen, 4096, MMAPABLE> = Array::new();
+/// Counters by router.
+#[btf_map]
+pub(crate) static ROUTER_COUNTS: PerCpuArray<Counts, 4096> = PerCpuArray::new();
+/// Counters by port.
+#[btf_map]
+pub(crate) static PORT_COUNTS: PerCpuArray<Counts, 64> = PerCpuArray::new();
+/// News.
+#[btf_map]
+pub(crate) static EVENTS: RingBuf<(), { 1 << 20 }> = RingBuf::new();
+
+/// Whether verdicts are logged. 0 unless the controller sets it before loading: the verifier then
+/// removes what it guards.
+#[unsafe(no_mangle)]
+pub(crate) static LOG: Global<u8> = Global::new(0);

@@ -1,0 +1,154 @@
+//! What does a judged packet leave behind: counters, a stamp, or news.
+use crate::maps;
+use crate::packet::Packet;
+use aya_ebpf::helpers::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns};
+use core::mem::MaybeUninit;
+use core::ptr;
+use vrrp_common::counter::{COUNTERS, Counter};
+use vrrp_common::layout::{Counts, EventHeader, LARGE_EVENT, SMALL_EVENT, Seen, rule_flag};
+use vrrp_common::wire::check::{Accepted, Owner};
+
+/// Counts a rejected packet.
+#[inline(always)]
+pub(crate) fn reject(counter: Counter, owner: Owner) {
+    let counts = match owner {
+        Owner::Router(router) => maps::ROUTER_COUNTS.get_ptr_mut(router),
+        Owner::Port(port) => maps::PORT_COUNTS.get_ptr_mut(port),
+    };
+    if let Some(counts) = counts {
+        bump(counts, counter);
+    }
+}
+
+/// Counts a valid advert, and stamps it or hands it over.
+#[inline(always)]
+pub(crate) fn accept(packet: &Packet, accepted: &Accepted) {
+    // SAFETY: helpers that take nothing and return a number.
+    let at = unsafe {
+        if accepted.flags & rule_flag::COARSE_CLOCK != 0 {
+            bpf_ktime_get_coarse_ns()
+        } else {
+            bpf_ktime_get_ns()
+        }
+    };
+    let Some(counts) = maps::ROUTER_COUNTS.get_ptr_mut(accepted.router) else {
+        return;
+    };
+    bump(counts, Counter::Received);
+    if accepted.remarks != 0 {
+        remark(counts, accepted.remarks);
+    }
+    let Some(seen) = maps::SEEN.get_ptr_mut(accepted.router) else {
+        return;
+    };
+    match accepted.expected {
+        Some(generation) => stamp(seen, at, generation),
+        None => {
+            if !news(packet, accepted, at) {
+                bump(counts, Counter::RingFull);
+                lose(seen);
+            }
+        }
+    }
+}
+
+/// Adds one. The slot is this CPU's, and XDP programs do not preempt each other there.
+#[inline(always)]
+fn bump(counts: *mut Counts, counter: Counter) {
+    // SAFETY: a map element of this CPU; the number of a counter is below their count.
+    unsafe { *(&raw mut (*counts).0).cast::<u64>().add(counter as usize) += 1 };
+}
+
+/// Counts remarks.
+#[inline(always)]
+fn remark(counts: *mut Counts, remarks: u32) {
+    const REMARKS: [Counter; 4] = [
+        Counter::PriorityZero,
+        Counter::IntervalDiffers,
+        Counter::AddressListDiffers,
+        Counter::OtherChecksumForm,
+    ];
+    const { assert!(COUNTERS <= 32) };
+    for counter in REMARKS {
+        if remarks & 1 << counter as u32 != 0 {
+            bump(counts, counter);
+        }
+    }
+}
+
+/// Stamps an expected advert. The time goes first: whoever reads the generation reads a time that
+/// is no older.
+#[inline(always)]
+fn stamp(seen: *mut Seen, at: u64, generation: u32) {
+    // SAFETY: a map element, mapped by the controller, which only reads it.
+    unsafe {
+        ptr::write_volatile(&raw mut (*seen).at, at);
+        ptr::write_volatile(&raw mut (*seen).generation, generation);
+    }
+}
+
+/// Notes that news was lost.
+#[inline(always)]
+fn lose(seen: *mut Seen) {
+    // SAFETY: a map element; a CPU that counts at the same time may hide this step, but the number
+    // changes all the same.
+    unsafe {
+        let lost = &raw mut (*seen).lost;
+        ptr::write_volatile(lost, ptr::read_volatile(lost).wrapping_add(1));
+    }
+}
+
+/// A record: the header, and room for a packet.
+#[repr(C)]
+struct Event<const ROOM: usize> {
+    header: EventHeader,
+    packet: [u8; ROOM],
+}
+
+/// A multiple of eight, as records are.
+const LARGE_ROOM: usize = LARGE_EVENT.next_multiple_of(8);
+
+/// Hands an advert over; `false` where the ring is full.
+#[inline(always)]
+fn news(packet: &Packet, accepted: &Accepted, at: u64) -> bool {
+    if accepted.length <= SMALL_EVENT {
+        record::<SMALL_EVENT>(packet, accepted, at)
+    } else {
+        record::<LARGE_ROOM>(packet, accepted, at)
+    }
+}
+
+#[inline(always)]
+fn record<const ROOM: usize>(packet: &Packet, accepted: &Accepted, at: u64) -> bool {
+    let Some(mut entry) = maps::EVENTS.reserve_untyped::<Event<ROOM>>(0) else {
+        return false;
+    };
+    let event: *mut Event<ROOM> = MaybeUninit::as_mut_ptr(&mut *entry);
+    let length = accepted.length;
+    let header = EventHeader {
+        at,
+        router: accepted.router,
+        port: accepted.port,
+        length: length as u32,
+        remarks: accepted.remarks,
+    };
+    // SAFETY: the record is as large as `Event<ROOM>` and aligned to eight bytes.
+    unsafe { ptr::write(&raw mut (*event).header, header) };
+    // Compared again where the verifier can see it; a valid advert is never longer.
+    let copied = length > 0
+        && length <= ROOM
+        // SAFETY: `length` bytes fit the record's room.
+        && unsafe {
+            packet.copy(
+                accepted.offset as u32,
+                (&raw mut (*event).packet).cast(),
+                length as u32,
+            )
+        };
+    if copied {
+        entry.submit(0);
+    } else {
+        entry.discard(0);
+    }
+    copied
+}

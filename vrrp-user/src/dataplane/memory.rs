@@ -1,0 +1,106 @@
+//! What do packets of the sockets meet and leave behind: the maps' counterpart in plain memory.
+use std::collections::HashMap;
+use vrrp_common::counter::Counter;
+use vrrp_common::layout::{Counts, Expect, Peer, PeerKey, Rule, Seen};
+use vrrp_common::time::Instant;
+use vrrp_common::wire::check::{self, Accepted, Match, Owner, Tables, Verdict};
+use vrrp_common::wire::locate::{Place, Tags, halves};
+
+/// Rules, expectations, stamps and counters.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// By `rule_index`.
+    pub rules: HashMap<u32, Rule>,
+    /// Unicast peers.
+    pub peers: HashMap<PeerKey, Peer>,
+    /// By router.
+    pub expect: HashMap<u32, Expect>,
+    /// By router.
+    pub seen: HashMap<u32, Seen>,
+    /// By router.
+    pub router_counts: HashMap<u32, Counts>,
+    /// By port.
+    pub port_counts: HashMap<u32, Counts>,
+}
+
+/// The memory, for a packet that came in by a port.
+#[derive(Clone, Copy, Debug)]
+pub struct At<'a> {
+    memory: &'a Memory,
+    port: u32,
+}
+
+impl Tables for At<'_> {
+    /// A socket hands over what is untagged on its interface, and nothing else.
+    fn port(&self, tags: Tags) -> Option<u32> {
+        (tags == Tags::default()).then_some(self.port)
+    }
+
+    fn rule(&self, index: u32) -> Option<&Rule> {
+        self.memory.rules.get(&index)
+    }
+
+    fn peer(&self, key: &PeerKey) -> Option<Peer> {
+        self.memory.peers.get(key).copied()
+    }
+
+    fn expected(&self, router: u32, source: [u64; 2], header: u64) -> Option<Match> {
+        let expect = self.memory.expect.get(&router)?;
+        (expect.generation != 0
+            && halves(&expect.source) == source
+            && u64::from_ne_bytes(expect.header) == header)
+            .then_some(Match { generation: expect.generation, remarks: expect.remarks })
+    }
+}
+
+impl Memory {
+    /// Judged by this memory, for packets that come in by `port`.
+    pub const fn at(&self, port: u32) -> At<'_> {
+        At { memory: self, port }
+    }
+
+    /// Judges the IP packet at `place`, counts it and stamps it. What is news comes back.
+    pub fn take(&mut self, port: u32, bytes: &[u8], place: Place, at: Instant) -> Option<Accepted> {
+        match check::packet(bytes, place, &self.at(port)) {
+            Verdict::Pass => None,
+            Verdict::Reject(counter, Owner::Router(router)) => {
+                bump(self.router_counts.entry(router).or_default(), counter);
+                None
+            }
+            Verdict::Reject(counter, Owner::Port(port)) => {
+                bump(self.port_counts.entry(port).or_default(), counter);
+                None
+            }
+            Verdict::Accept(accepted) => self.accept(&accepted, at).then_some(accepted),
+        }
+    }
+
+    /// Counts and stamps a valid advert; whether it is news.
+    fn accept(&mut self, accepted: &Accepted, at: Instant) -> bool {
+        let counts = self.router_counts.entry(accepted.router).or_default();
+        bump(counts, Counter::Received);
+        for counter in Counter::ALL {
+            if accepted.remarks & 1 << *counter as u32 != 0 {
+                bump(counts, *counter);
+            }
+        }
+        let Some(generation) = accepted.expected else {
+            return true;
+        };
+        let seen = self.seen.entry(accepted.router).or_default();
+        seen.at = at.as_nanos();
+        seen.generation = generation;
+        false
+    }
+
+    /// Forgets everything that is kept under a router's number, except its rule and peers.
+    pub fn clear_router(&mut self, router: u32) {
+        self.expect.remove(&router);
+        self.seen.remove(&router);
+        self.router_counts.remove(&router);
+    }
+}
+
+fn bump(counts: &mut Counts, counter: Counter) {
+    counts.0[counter as usize] += 1;
+}

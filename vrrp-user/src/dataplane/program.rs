@@ -1,0 +1,292 @@
+//! What is the loaded XDP program, and what can be done with its maps.
+use super::log::Messages;
+use super::object;
+use super::plane::Settings;
+use super::pod::MapPod;
+use super::port::Path;
+use super::shared::Shared;
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf};
+use aya::programs::xdp::XdpLinkId;
+use aya::programs::{ProgramError, Xdp, XdpMode};
+use aya::util::nr_cpus;
+use aya::{Ebpf, EbpfError, EbpfLoader};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use thiserror::Error;
+use vrrp_common::layout::{
+    Counts, EventHeader, Expect, FAST_PORTS, Peer, PeerKey, PortKey, RULES_PER_PORT, Rule, Seen,
+    name,
+};
+
+/// Why the program is not in the kernel.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// It is not in the binary either.
+    #[error(transparent)]
+    Missing(#[from] object::Missing),
+    /// The object or its maps.
+    #[error("the XDP program cannot be loaded")]
+    Object(#[source] Box<EbpfError>),
+    /// The verifier, as a rule.
+    #[error("the kernel does not take the XDP program")]
+    Program(#[from] ProgramError),
+    /// A map.
+    #[error("map {map}")]
+    Map {
+        /// Its name.
+        map: &'static str,
+        /// What is wrong with it.
+        #[source]
+        why: MapError,
+    },
+    /// A map that ought to be in the object.
+    #[error("the XDP program has no {0}")]
+    Without(&'static str),
+    /// Memory shared with the program.
+    #[error("map {map} cannot be mapped into memory")]
+    Shared {
+        /// Its name.
+        map: &'static str,
+        /// The kernel's reason.
+        #[source]
+        why: io::Error,
+    },
+    /// The number of CPUs.
+    #[error("{0}")]
+    Cpus(&'static str, #[source] io::Error),
+    /// Its messages.
+    #[error("the XDP program's messages cannot be read")]
+    Messages(#[from] aya_log::Error),
+}
+
+/// The program on one interface; it is detached by [`Program::detach`], or with the program.
+#[derive(Debug)]
+pub struct Link(XdpLinkId);
+
+type Typed<T> = Array<MapData, MapPod<T>>;
+type PerCpu<T> = PerCpuArray<MapData, MapPod<T>>;
+
+/// The loaded program and its maps. Dropping it detaches it everywhere.
+pub struct Program {
+    ebpf: Ebpf,
+    id: u32,
+    cpus: usize,
+    fast_ports: Array<MapData, u32>,
+    ports: HashMap<MapData, MapPod<PortKey>, u32>,
+    rules: Typed<Rule>,
+    peers: HashMap<MapData, MapPod<PeerKey>, MapPod<Peer>>,
+    expect: Shared<Expect>,
+    seen: Shared<Seen>,
+    seen_map: Typed<Seen>,
+    router_counts: PerCpu<Counts>,
+    port_counts: PerCpu<Counts>,
+    events: RingBuf<MapData>,
+    messages: Option<Messages>,
+}
+
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Program").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Program {
+    /// Loads the program; nothing is attached yet.
+    pub fn load(settings: &Settings) -> Result<Self, LoadError> {
+        let (ports, routers) = (settings.ports, settings.routers);
+        // Refused where the limit may not be raised, and not needed since Linux 5.11.
+        let unlimited = rustix::process::Rlimit { current: None, maximum: None };
+        let _not_permitted =
+            rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited);
+        let log = u8::from(settings.log);
+        let mut ebpf = EbpfLoader::new()
+            .override_global("LOG", &log, true)
+            .map_max_entries(name::RULES, ports * RULES_PER_PORT)
+            .map_max_entries(name::PORTS, ports)
+            .map_max_entries(name::PORT_COUNTS, ports)
+            .map_max_entries(name::PEERS, (routers * 16).max(65_536))
+            .map_max_entries(name::EXPECT, routers)
+            .map_max_entries(name::SEEN, routers)
+            .map_max_entries(name::ROUTER_COUNTS, routers)
+            .map_max_entries(name::EVENTS, settings.ring_bytes)
+            .load(object::bytes()?)
+            .map_err(|why| LoadError::Object(Box::new(why)))?;
+        let xdp: &mut Xdp =
+            ebpf.program_mut(name::PROGRAM).ok_or(LoadError::Without(name::PROGRAM))?.try_into()?;
+        xdp.load()?;
+        let id = xdp.info()?.id();
+        let expect = Shared::expect(descriptor(&ebpf, name::EXPECT)?, routers)
+            .map_err(|why| LoadError::Shared { map: name::EXPECT, why })?;
+        let seen = Shared::seen(descriptor(&ebpf, name::SEEN)?, routers)
+            .map_err(|why| LoadError::Shared { map: name::SEEN, why })?;
+        Ok(Self {
+            id,
+            cpus: nr_cpus().map_err(|(what, why)| LoadError::Cpus(what, why))?,
+            fast_ports: take(&mut ebpf, name::FAST_PORTS)?,
+            ports: take(&mut ebpf, name::PORTS)?,
+            rules: take(&mut ebpf, name::RULES)?,
+            peers: take(&mut ebpf, name::PEERS)?,
+            router_counts: take(&mut ebpf, name::ROUTER_COUNTS)?,
+            port_counts: take(&mut ebpf, name::PORT_COUNTS)?,
+            events: take(&mut ebpf, name::EVENTS)?,
+            messages: if settings.log { Some(Messages::follow(&mut ebpf)?) } else { None },
+            expect,
+            seen,
+            seen_map: take(&mut ebpf, name::SEEN)?,
+            ebpf,
+        })
+    }
+
+    /// Its kernel id.
+    pub const fn id(&self) -> u32 {
+        self.id
+    }
+
+    fn xdp(&mut self) -> Result<&mut Xdp, ProgramError> {
+        match self.ebpf.program_mut(name::PROGRAM) {
+            Some(program) => program.try_into(),
+            None => Err(ProgramError::NotLoaded),
+        }
+    }
+
+    /// The program itself, for test runs.
+    pub fn raw(&mut self) -> Result<&mut Xdp, ProgramError> {
+        self.xdp()
+    }
+
+    /// Attaches it.
+    pub fn attach(&mut self, ifindex: u32, path: Path) -> Result<Link, ProgramError> {
+        let mode = if path == Path::XdpNative { XdpMode::Driver } else { XdpMode::Skb };
+        self.xdp()?.attach_to_if_index(ifindex, mode).map(Link)
+    }
+
+    /// Detaches it.
+    pub fn detach(&mut self, link: Link) -> Result<(), ProgramError> {
+        self.xdp()?.detach(link.0)
+    }
+
+    /// Says which port frames of `key` belong to, or that they belong to none.
+    pub fn set_port(&mut self, key: &PortKey, port: Option<u32>) -> Result<(), MapError> {
+        let value = port.map_or(0, |port| port + 1);
+        if key.outer == 0 && key.ifindex < FAST_PORTS {
+            return self.fast_ports.set(key.ifindex, value, 0);
+        }
+        match port {
+            Some(_) => self.ports.insert(MapPod(*key), value, 0),
+            None => absent(self.ports.remove(&MapPod(*key))),
+        }
+    }
+
+    /// Writes a rule. One that appears is complete before it names its router.
+    pub fn set_rule(&mut self, index: u32, rule: &Rule, appears: bool) -> Result<(), MapError> {
+        if appears {
+            self.rules.set(index, MapPod(Rule { router: 0, ..*rule }), 0)?;
+        }
+        self.rules.set(index, MapPod(*rule), 0)
+    }
+
+    /// Adds or changes a peer.
+    pub fn set_peer(&mut self, key: &PeerKey, peer: &Peer) -> Result<(), MapError> {
+        self.peers.insert(MapPod(*key), MapPod(*peer), 0)
+    }
+
+    /// Removes a peer.
+    pub fn remove_peer(&mut self, key: &PeerKey) -> Result<(), MapError> {
+        absent(self.peers.remove(&MapPod(*key)))
+    }
+
+    /// Sets an expectation.
+    pub fn expect(&mut self, router: usize, expect: &Expect) {
+        self.expect.write(router, expect);
+    }
+
+    /// Reads a stamp.
+    pub fn seen(&self, router: usize) -> Seen {
+        self.seen.read(router)
+    }
+
+    /// Forgets the stamp and the counters of a router.
+    pub fn clear_router(&mut self, router: u32) -> Result<(), MapError> {
+        self.seen_map.set(router, MapPod(Seen::default()), 0)?;
+        self.router_counts.set(router, zeros(self.cpus)?, 0)
+    }
+
+    /// Forgets the counters of a port.
+    pub fn clear_port(&mut self, port: u32) -> Result<(), MapError> {
+        self.port_counts.set(port, zeros(self.cpus)?, 0)
+    }
+
+    /// Counters of a router over all CPUs.
+    pub fn router_counts(&self, router: u32) -> Result<Counts, MapError> {
+        self.router_counts.get(&router, 0).map(|counts| total(&counts))
+    }
+
+    /// Counters of a port over all CPUs.
+    pub fn port_counts(&self, port: u32) -> Result<Counts, MapError> {
+        self.port_counts.get(&port, 0).map(|counts| total(&counts))
+    }
+
+    /// Hands over every event: its header, and the IP packet.
+    pub fn drain(&mut self, event: &mut dyn FnMut(&EventHeader, &[u8])) {
+        while let Some(record) = self.events.next() {
+            let Some((header, packet)) = record.split_first_chunk::<{ size_of::<EventHeader>() }>()
+            else {
+                continue;
+            };
+            let header: EventHeader = bytemuck::pod_read_unaligned(header);
+            if let Some(packet) = packet.get(..header.length as usize) {
+                event(&header, packet);
+            }
+        }
+        if let Some(messages) = &mut self.messages {
+            messages.pass_on();
+        }
+    }
+
+    /// Readable when there are events.
+    pub fn descriptor(&self) -> RawFd {
+        self.events.as_raw_fd()
+    }
+}
+
+/// The descriptor of an array.
+fn descriptor<'a>(ebpf: &'a Ebpf, map: &'static str) -> Result<BorrowedFd<'a>, LoadError> {
+    match ebpf.map(map) {
+        Some(Map::Array(data)) => Ok(data.fd().as_fd()),
+        _ => Err(LoadError::Without(map)),
+    }
+}
+
+/// A map by its name, as its type.
+fn take<M: TryFrom<Map, Error = MapError>>(
+    ebpf: &mut Ebpf,
+    map: &'static str,
+) -> Result<M, LoadError> {
+    let taken = ebpf.take_map(map).ok_or(LoadError::Without(map))?;
+    M::try_from(taken).map_err(|why| LoadError::Map { map, why })
+}
+
+/// Removing what is not there is no failure.
+fn absent(removed: Result<(), MapError>) -> Result<(), MapError> {
+    match removed {
+        Err(MapError::KeyNotFound | MapError::ElementNotFound) => Ok(()),
+        Err(MapError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::NotFound => {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+fn zeros(cpus: usize) -> Result<PerCpuValues<MapPod<Counts>>, MapError> {
+    PerCpuValues::try_from(vec![MapPod(Counts::default()); cpus]).map_err(MapError::IoError)
+}
+
+fn total(counts: &PerCpuValues<MapPod<Counts>>) -> Counts {
+    let mut sum = Counts::default();
+    for MapPod(Counts(counts)) in counts.iter() {
+        for (sum, count) in sum.0.iter_mut().zip(counts) {
+            *sum += count;
+        }
+    }
+    sum
+}

@@ -1,0 +1,119 @@
+//! The calls on packet sockets that no crate offers.
+use socket2::{Domain, SockAddr, SockAddrStorage, SockFilter, Socket, Type};
+use std::io;
+use std::mem::{MaybeUninit, size_of};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+/// One received packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Received {
+    /// Its bytes; more than the buffer where it was cut off.
+    pub len: usize,
+    /// EtherType.
+    pub protocol: u16,
+    /// Arrival on CLOCK_REALTIME in nanoseconds.
+    pub realtime: Option<u64>,
+}
+
+/// A socket that receives from one interface what `filter` lets through, from the network header
+/// on, with arrival times, and nothing that was sent here.
+pub fn packet_socket(ifindex: u32, filter: &[SockFilter]) -> io::Result<OwnedFd> {
+    // Protocol 0 receives nothing until the socket is bound: no packet of another interface, or
+    // from before the filter, gets in.
+    let socket = Socket::new(Domain::PACKET, Type::DGRAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.attach_filter(filter)?;
+    set(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
+    set(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
+    // Needs CAP_NET_ADMIN; the default holds some hundred adverts as well.
+    let _default_kept = set(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 4 << 20);
+    socket.bind(&address(ifindex)?)?;
+    Ok(socket.into())
+}
+
+fn address(ifindex: u32) -> io::Result<SockAddr> {
+    let mut storage = SockAddrStorage::zeroed();
+    // SAFETY: every bit pattern is a `sockaddr_ll`, and a storage has room for any address.
+    let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
+    link.sll_family = u16::try_from(libc::AF_PACKET).map_err(io::Error::other)?;
+    link.sll_protocol = u16::try_from(libc::ETH_P_ALL).map_err(io::Error::other)?.to_be();
+    link.sll_ifindex = i32::try_from(ifindex).map_err(io::Error::other)?;
+    let len =
+        libc::socklen_t::try_from(size_of::<libc::sockaddr_ll>()).map_err(io::Error::other)?;
+    // SAFETY: the storage was filled as the family says, to this length.
+    Ok(unsafe { SockAddr::new(storage, len) })
+}
+
+fn set(socket: &Socket, level: i32, option: i32, value: i32) -> io::Result<()> {
+    let len = libc::socklen_t::try_from(size_of::<i32>()).map_err(io::Error::other)?;
+    // SAFETY: the kernel reads an `int` that outlives the call.
+    let done = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), len)
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Packets dropped at a packet socket since last asked.
+pub fn drops(socket: RawFd) -> io::Result<u32> {
+    let mut stats = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+    let mut len =
+        libc::socklen_t::try_from(size_of::<libc::tpacket_stats>()).map_err(io::Error::other)?;
+    // SAFETY: the kernel writes at most `len` bytes to `stats`.
+    let done = unsafe {
+        libc::getsockopt(
+            socket,
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            (&raw mut stats).cast(),
+            &raw mut len,
+        )
+    };
+    if done == 0 { Ok(stats.tp_drops) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Room for one `SCM_TIMESTAMPNS`, aligned as control messages are.
+#[repr(C, align(8))]
+struct Control([u8; 64]);
+
+/// Receives one packet without waiting.
+pub fn receive(socket: RawFd, buffer: &mut [u8]) -> io::Result<Received> {
+    let mut from = MaybeUninit::<libc::sockaddr_ll>::zeroed();
+    let mut control = Control([0; 64]);
+    let mut data = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: all zero is a valid empty message header.
+    let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    message.msg_name = from.as_mut_ptr().cast();
+    message.msg_namelen =
+        libc::socklen_t::try_from(size_of::<libc::sockaddr_ll>()).map_err(io::Error::other)?;
+    message.msg_iov = &raw mut data;
+    message.msg_iovlen = 1;
+    message.msg_control = control.0.as_mut_ptr().cast();
+    message.msg_controllen = control.0.len();
+    // SAFETY: every pointer in `message` is to memory of the length beside it that outlives this.
+    let len =
+        unsafe { libc::recvmsg(socket, &raw mut message, libc::MSG_DONTWAIT | libc::MSG_TRUNC) };
+    let len = usize::try_from(len).map_err(|_| io::Error::last_os_error())?;
+    // SAFETY: zeroed, and any bytes are a `sockaddr_ll`.
+    let protocol = u16::from_be(unsafe { from.assume_init() }.sll_protocol);
+    Ok(Received { len, protocol, realtime: timestamp(&message) })
+}
+
+fn timestamp(message: &libc::msghdr) -> Option<u64> {
+    // SAFETY: the kernel filled the header and its control buffer, which are both still there.
+    let mut next = unsafe { libc::CMSG_FIRSTHDR(message) };
+    while !next.is_null() {
+        // SAFETY: `CMSG_FIRSTHDR` and `CMSG_NXTHDR` give aligned headers inside the buffer.
+        let header = unsafe { &*next };
+        if header.cmsg_level == libc::SOL_SOCKET && header.cmsg_type == libc::SCM_TIMESTAMPNS {
+            // SAFETY: the data of this type is a `timespec`, read without need for alignment.
+            let time: libc::timespec =
+                unsafe { std::ptr::read_unaligned(libc::CMSG_DATA(next).cast()) };
+            let seconds = u64::try_from(time.tv_sec).ok()?;
+            let nanos = u64::try_from(time.tv_nsec).ok()?;
+            return seconds.checked_mul(1_000_000_000)?.checked_add(nanos);
+        }
+        // SAFETY: as above.
+        next = unsafe { libc::CMSG_NXTHDR(message, next) };
+    }
+    None
+}

@@ -1,0 +1,269 @@
+//! How adverts leave: prebuilt packets, patched in place, sent in batches without waiting.
+use super::frame::Prebuilt;
+use super::sys;
+use crate::config::model::{Instance, Transport};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use vrrp_common::ident::{Family, Mac, Priority, RouterId};
+
+/// Send buffer of a socket: room for an advert of every possible router of an interface.
+const SEND_BUFFER: usize = 1 << 20;
+/// IPPROTO_RAW: packets are handed over with their IP header, and nothing is received.
+const WITH_HEADER: i32 = 255;
+
+/// Adverts sent and not sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sent {
+    /// Packets the kernel took.
+    pub sent: u64,
+    /// Packets it refused: full buffer, dead link, no route.
+    pub failed: u64,
+}
+
+impl Sent {
+    fn count(&mut self, outcome: &io::Result<()>) {
+        match outcome {
+            Ok(()) => self.sent += 1,
+            Err(_) => self.failed += 1,
+        }
+    }
+}
+
+/// How packets leave: one socket for each, so that an interface that stands still fills only its own
+/// buffer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+enum Way {
+    /// Whole frames on an interface.
+    Frames { ifindex: u32 },
+    /// IP packets on an interface; the kernel finds the neighbour.
+    Packets { ifindex: u32, family: Family },
+}
+
+impl Way {
+    fn open(self, interface: &str) -> io::Result<Socket> {
+        let socket = match self {
+            Self::Frames { ifindex } => sys::packet_socket(ifindex)?,
+            Self::Packets { family, .. } => {
+                let domain = match family {
+                    Family::V4 => Domain::IPV4,
+                    Family::V6 => Domain::IPV6,
+                };
+                let protocol = Some(Protocol::from(WITH_HEADER));
+                let socket = Socket::new(domain, Type::RAW.nonblocking().cloexec(), protocol)?;
+                socket.bind_device(Some(interface.as_bytes()))?;
+                socket
+            }
+        };
+        // Refused where limits are tight; the default buffer then has to do.
+        let _ = rustix::net::sockopt::set_socket_send_buffer_size_force(&socket, SEND_BUFFER);
+        Ok(socket)
+    }
+}
+
+/// A socket, closed with its last router.
+struct Shared {
+    socket: Socket,
+    users: usize,
+}
+
+struct Router {
+    way: Way,
+    /// One for the group, or one for each peer.
+    packets: Vec<(Option<sys::Destination>, Prebuilt)>,
+    queued: bool,
+    sent: Sent,
+}
+
+/// The adverts of every router of a network namespace. Lives on the loop's thread.
+#[derive(Default)]
+pub struct Transmitter {
+    routers: HashMap<RouterId, Router>,
+    sockets: HashMap<Way, Shared>,
+    /// Routers with patched packets, in the order of queueing.
+    queue: Vec<RouterId>,
+    total: Sent,
+}
+
+impl Transmitter {
+    /// Sends nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Builds the packets of a router. Without a `source` there is nothing to send, and adverts
+    /// queued meanwhile count as failed. Counters of a router that was known are kept.
+    ///
+    /// # Errors
+    /// Where a socket cannot be had, or where the advert does not fit a packet. The router then
+    /// sends nothing.
+    pub fn set_router(
+        &mut self,
+        router: RouterId,
+        instance: &Instance,
+        ifindex: u32,
+        mac: Mac,
+        source: Option<IpAddr>,
+    ) -> io::Result<()> {
+        self.flush();
+        let sent = self.sent(router);
+        let way = match &instance.transport {
+            Transport::Multicast { .. } => Way::Frames { ifindex },
+            Transport::Unicast { .. } => Way::Packets { ifindex, family: instance.family },
+        };
+        let packets = match source {
+            Some(source) => packets(instance, ifindex, mac, source),
+            None => Some(Vec::new()),
+        };
+        // The new socket before the old one goes: an unchanged way keeps its socket.
+        let opened = self.acquire(way, &instance.interface);
+        self.remove_router(router);
+        opened?;
+        let fits = packets.is_some();
+        let packets = packets.unwrap_or_default();
+        self.routers.insert(router, Router { way, packets, queued: false, sent });
+        if fits {
+            Ok(())
+        } else {
+            Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{}: the advert does not fit one packet", instance.name),
+            ))
+        }
+    }
+
+    /// Forgets a router; what was queued for it is sent first.
+    pub fn remove_router(&mut self, router: RouterId) {
+        self.flush();
+        if let Some(router) = self.routers.remove(&router) {
+            self.release(router.way);
+        }
+    }
+
+    /// Queues one advert to every destination of a router. One call of [`Self::flush`] sends what
+    /// was queued for many routers.
+    pub fn queue(&mut self, router: RouterId, priority: Priority) {
+        if self.routers.get(&router).is_some_and(|router| router.queued) {
+            // Its packets already carry another advert.
+            self.flush();
+        }
+        let Some(state) = self.routers.get_mut(&router) else {
+            self.total.failed += 1;
+            return;
+        };
+        if state.packets.is_empty() {
+            state.sent.failed += 1;
+            self.total.failed += 1;
+            return;
+        }
+        for (_, packet) in &mut state.packets {
+            packet.patch(priority);
+        }
+        state.queued = true;
+        self.queue.push(router);
+    }
+
+    /// Sends what is queued. Never waits: what the kernel does not take at once is counted as failed.
+    pub fn flush(&mut self) {
+        if self.queue.is_empty() {
+            return;
+        }
+        let mut queue = std::mem::take(&mut self.queue);
+        // Stable: the order within a socket stays the order of queueing.
+        queue.sort_by_key(|router| self.routers.get(router).map(|router| router.way));
+        let mut outcomes: Vec<(RouterId, io::Result<()>)> = Vec::with_capacity(queue.len());
+        for same_way in queue.chunk_by(|a, b| self.way(*a) == self.way(*b)) {
+            let Some(socket) = self.way(same_way[0]).and_then(|way| self.sockets.get(&way)) else {
+                continue;
+            };
+            let mut owners = Vec::new();
+            let mut packets = Vec::new();
+            for router in same_way {
+                for (destination, packet) in
+                    self.routers.get(router).iter().flat_map(|r| &r.packets)
+                {
+                    owners.push(*router);
+                    packets.push((destination.clone(), packet.bytes()));
+                }
+            }
+            sys::send_all(&socket.socket, &packets, |number, outcome| {
+                outcomes.push((owners[number], outcome));
+            });
+        }
+        for (router, outcome) in outcomes {
+            self.total.count(&outcome);
+            if let Some(router) = self.routers.get_mut(&router) {
+                router.sent.count(&outcome);
+                router.queued = false;
+            }
+        }
+        queue.clear();
+        self.queue = queue;
+    }
+
+    /// Packets of one router since it was first set.
+    pub fn sent(&self, router: RouterId) -> Sent {
+        self.routers.get(&router).map(|router| router.sent).unwrap_or_default()
+    }
+
+    /// Packets of all routers, former ones included.
+    pub const fn total(&self) -> Sent {
+        self.total
+    }
+
+    fn way(&self, router: RouterId) -> Option<Way> {
+        self.routers.get(&router).map(|router| router.way)
+    }
+
+    fn acquire(&mut self, way: Way, interface: &str) -> io::Result<()> {
+        if let Some(socket) = self.sockets.get_mut(&way) {
+            socket.users += 1;
+        } else {
+            let socket = way.open(interface)?;
+            self.sockets.insert(way, Shared { socket, users: 1 });
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, way: Way) {
+        if let Some(socket) = self.sockets.get_mut(&way) {
+            socket.users -= 1;
+            if socket.users == 0 {
+                self.sockets.remove(&way);
+            }
+        }
+    }
+}
+
+/// The packets of a router, or `None` where its advert does not fit.
+fn packets(
+    instance: &Instance,
+    ifindex: u32,
+    mac: Mac,
+    source: IpAddr,
+) -> Option<Vec<(Option<sys::Destination>, Prebuilt)>> {
+    match &instance.transport {
+        Transport::Multicast { group } => {
+            let frame = Prebuilt::frame(instance, mac, source, *group)?;
+            Some(vec![(None, frame)])
+        }
+        Transport::Unicast { peers, ttl } => peers
+            .iter()
+            .map(|peer| {
+                let packet = Prebuilt::packet(instance, source, peer.address, *ttl)?;
+                Some((Some(destination(peer.address, ifindex)), packet))
+            })
+            .collect(),
+    }
+}
+
+fn destination(address: IpAddr, ifindex: u32) -> sys::Destination {
+    match address {
+        IpAddr::V4(v4) => SocketAddr::V4(SocketAddrV4::new(v4, 0)).into(),
+        IpAddr::V6(v6) => {
+            let scope = if v6.is_unicast_link_local() { ifindex } else { 0 };
+            SocketAddr::V6(SocketAddrV6::new(v6, 0, 0, scope)).into()
+        }
+    }
+}

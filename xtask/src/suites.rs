@@ -1,0 +1,192 @@
+//! How are all tests run, and what is said of those that were skipped?
+//!
+//! Two groups. The crates' own tests share nothing and run in parallel. The suites of `vrrp-tests`
+//! and the demo need root, make namespaces, and measure time: one test at a time within a suite.
+use crate::packages::{self, IP, KEEPALIVED};
+use crate::privilege::Privilege;
+use crate::program::{cargo, pass, shown, workspace};
+use crate::setup;
+use anyhow::{Context as _, Result, anyhow};
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+
+/// Set where a suite that needs root has it: a skip is a failure then.
+const REQUIRE_ROOT: &str = "XVRRP_REQUIRE_ROOT";
+
+/// Why something was not run.
+struct Skip {
+    test: String,
+    reason: String,
+}
+
+/// `cargo xtask test`.
+pub(crate) fn run(filter: &[String]) -> Result<ExitCode> {
+    let mut skips = Vec::new();
+    if let Err(why) = setup::ensure() {
+        let reason = format!("no compiler for it: {why:#}");
+        skips.push(Skip { test: "everything with the XDP program".to_owned(), reason });
+    }
+    let privilege = Privilege::now();
+    let mut rooted = privilege != Privilege::None;
+    if let Some(reason) = privilege.lacks()? {
+        skips.push(Skip { test: "everything that needs it".to_owned(), reason });
+    }
+    if rooted && let Err(why) = packages::provide(&[IP, KEEPALIVED], privilege) {
+        rooted = false;
+        let reason = format!("{why:#}");
+        skips.push(Skip { test: "everything that needs root".to_owned(), reason });
+    }
+    // The suites run the daemon, and cargo builds it for the tests of its own package only.
+    pass(cargo().args(["build", "--workspace", "--exclude", "vrrp-ebpf"]).stdin(Stdio::null()))?;
+
+    let mut own = cargo();
+    own.args(["test", "--no-fail-fast", "--package", "vrrp-common", "--package", "vrrp-user"]);
+    own.args(["--package", "xtask", "--lib", "--bins"]);
+    let mut docs = cargo();
+    docs.args(["test", "--doc", "--package", "vrrp-common", "--package", "vrrp-user"]);
+    let mut suites = cargo();
+    suites.args(["test", "--no-fail-fast", "--package", "vrrp-tests", "--package", "xtask"]);
+    suites.args(["--lib", "--test", "*"]).env("RUST_TEST_THREADS", "1");
+    if rooted && skips.is_empty() {
+        suites.env(REQUIRE_ROOT, "1");
+    }
+    if privilege == Privilege::Sudo && rooted {
+        // Built as the user, run as root.
+        suites.env(runner_variable()?, "sudo -E");
+    }
+    let mut failed = Vec::new();
+    for mut group in [own, docs, suites] {
+        group.arg("--").arg("--show-output").args(filter);
+        if !stream(&mut group, &mut skips)? {
+            failed.push(shown(&group));
+        }
+    }
+    report(&skips);
+    for group in &failed {
+        println!("test: FAILED: {group}");
+    }
+    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs one group; passes its output on, except that of passing tests, in which skips are noted.
+fn stream(group: &mut Command, skips: &mut Vec<Skip>) -> Result<bool> {
+    println!("test: {}", shown(group));
+    group.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = group.spawn().with_context(|| format!("cannot run {}", shown(group)))?;
+    let complaints = child.stderr.take().context("no pipe from cargo")?;
+    let complaints = thread::spawn(move || past_the_harness(complaints));
+    let mut sieve = Sieve::default();
+    for line in BufReader::new(child.stdout.take().context("no pipe from cargo")?).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        if sieve.shows(&line, skips) {
+            println!("{line}");
+        }
+    }
+    let succeeded = child.wait()?.success();
+    skips.extend(complaints.join().map_err(|_| anyhow!("the reader of stderr died"))??);
+    Ok(succeeded)
+}
+
+/// Passes on what cargo says, and what tests say past the harness's capture; notes skips.
+fn past_the_harness(complaints: impl Read) -> Result<Vec<Skip>> {
+    let mut skips = Vec::new();
+    for line in BufReader::new(complaints).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        match line.strip_prefix("skipped: ").and_then(|rest| rest.split_once(": ")) {
+            Some((test, reason)) => {
+                skips.push(Skip { test: test.to_owned(), reason: reason.to_owned() });
+            }
+            None => eprintln!("{line}"),
+        }
+    }
+    Ok(skips)
+}
+
+/// Tells the output of passing tests from everything else that libtest prints.
+#[derive(Default)]
+struct Sieve {
+    within: bool,
+    test: String,
+}
+
+impl Sieve {
+    /// Whether `line` is worth showing; notes a skip.
+    fn shows(&mut self, line: &str, skips: &mut Vec<Skip>) -> bool {
+        if line == "successes:" {
+            self.within = true;
+        } else if line == "failures:" || line.starts_with("test result: ") {
+            self.within = false;
+        }
+        if !self.within {
+            return true;
+        }
+        if let Some(test) =
+            line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----"))
+        {
+            test.clone_into(&mut self.test);
+        } else if let Some(reason) = line.strip_prefix("skipped: ") {
+            skips.push(Skip { test: self.test.clone(), reason: reason.to_owned() });
+        }
+        false
+    }
+}
+
+/// What was not run, by reason.
+fn report(skips: &[Skip]) {
+    let mut reasons: Vec<_> = skips.iter().map(|skip| skip.reason.as_str()).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    for reason in reasons {
+        let tests: Vec<_> =
+            skips.iter().filter(|s| s.reason == reason).map(|s| s.test.as_str()).collect();
+        println!("test: skipped {}: {reason}\n      {}", tests.len(), tests.join("\n      "));
+    }
+}
+
+/// The variable by which cargo learns how to run what it built for this machine.
+fn runner_variable() -> Result<String> {
+    let text = crate::program::output(Command::new("rustc").arg("-vV").current_dir(workspace()))?;
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    let host = host.context("rustc does not say what it runs on")?;
+    Ok(format!("CARGO_TARGET_{}_RUNNER", host.to_uppercase().replace('-', "_")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skips_are_found_in_what_passing_tests_print() {
+        let output = "\nrunning 2 tests\ntest a::one ... ok\ntest two ... ok\n\nsuccesses:\n\n\
+            ---- a::one stdout ----\nskipped: not root\nmore\n\n---- two stdout ----\nchatter\n\n\n\
+            successes:\n    a::one\n    two\n\ntest result: ok. 2 passed; 0 failed\n";
+        let (mut sieve, mut skips) = (Sieve::default(), Vec::new());
+        let shown: Vec<_> = output.lines().filter(|line| sieve.shows(line, &mut skips)).collect();
+        assert_eq!(skips.len(), 1);
+        assert_eq!((skips[0].test.as_str(), skips[0].reason.as_str()), ("a::one", "not root"));
+        assert_eq!(shown.last(), Some(&"test result: ok. 2 passed; 0 failed"));
+        assert!(!shown.contains(&"chatter"));
+    }
+
+    #[test]
+    fn skips_are_found_past_the_harness() {
+        let said = "   Compiling x\nskipped: a::one: needs root (a, b: c)\n";
+        let skips = past_the_harness(said.as_bytes()).unwrap();
+        assert_eq!(skips.len(), 1);
+        assert_eq!(skips[0].test, "a::one");
+        assert_eq!(skips[0].reason, "needs root (a, b: c)");
+    }
+
+    #[test]
+    fn what_failing_tests_print_is_shown() {
+        let output = "successes:\n\n---- one stdout ----\nquiet\n\nsuccesses:\n    one\n\n\
+            failures:\n\n---- two stdout ----\nskipped: never mind\nloud\n\ntest result: FAILED.";
+        let (mut sieve, mut skips) = (Sieve::default(), Vec::new());
+        let shown: Vec<_> = output.lines().filter(|line| sieve.shows(line, &mut skips)).collect();
+        assert!(skips.is_empty());
+        assert!(shown.contains(&"loud") && !shown.contains(&"quiet"));
+    }
+}
