@@ -110,16 +110,21 @@ fn preempt_delay(kind: Kind) {
     assert!(waited < Duration::from_secs(2) + DOWN + Duration::from_millis(500), "{waited:?}");
 }
 
+/// Priority 255 does not wait for anyone, not even where it is told not to preempt (RFC 9568
+/// section 6.1).
 fn owner(kind: Kind) {
     let bed = Bed::new();
     let wire = bed.port.capture();
-    let owned = Vrrp::new("10.0.0.1/24").priority(255);
-    let daemon = Daemon::start(kind, &bed.us, &file("", &[owned]));
+    let _master = master(&bed, 254);
+    let instance = plain().priority(255).line("nopreempt");
+    let daemon = Daemon::start(kind, &bed.us, &file("", &[instance]));
     daemon.wait_state(0, "VI_1", "MASTER", SOON);
     let first = wire.wait_advert(0, "10.0.0.1", SOON, |_| true);
     assert_eq!(first.priority(), 255);
-    assert_eq!(first.addresses, [address("10.0.0.1")]);
-    assert!(bed.us.has("eth0", "10.0.0.1/24"));
+    eventually(SOON, "the address", || bed.us.has("eth0", "10.0.0.100/24").then_some(()));
+    let said = daemon.mark();
+    std::thread::sleep(WHILE);
+    assert_eq!(daemon.logged(said, "Entering"), Vec::<String>::new());
 }
 
 /// Equal priorities are told apart by address (RFC 9568 section 6.4.3), read as a number.
