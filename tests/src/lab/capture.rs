@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::decode::{Frame, SeenAdvert};
-use super::sys::RawSocket;
+use super::socket::RawSocket;
 
 #[derive(Debug, Default)]
 struct Tape {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::sys::RawSocket;
+use super::socket::RawSocket;
 
 /// A thread that sends until it is stopped or dropped.
 #[derive(Debug)]

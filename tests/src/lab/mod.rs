@@ -6,7 +6,7 @@
 //!
 //! - [`netns`][]: namespaces
 //! - [`switch`][]: the segment routers share, and its ports
-//! - [`sys`][]: the raw socket under [`capture`] and [`frame`] injection
+//! - [`socket`][]: the raw socket under [`capture`] and [`frame`] injection
 //! - [`capture`][]: what was on the wire, when
 //! - [`decode`][]: what a captured frame says
 //! - [`frame`][]: frames to inject, right and wrong
@@ -27,6 +27,6 @@ pub mod frame;
 pub mod master;
 pub mod netns;
 pub mod report;
+pub mod socket;
 pub mod switch;
-pub mod sys;
 pub mod wait;

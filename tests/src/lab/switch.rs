@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::capture::Capture;
 use super::netns::Namespace;
-use super::sys::RawSocket;
+use super::socket::RawSocket;
 
 /// A bridge in a namespace of its own.
 #[derive(Debug)]
