@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use vrrp_tests::gate::{self, Need};
-use vrrp_tests::lab::capture::{Capture, address};
+use vrrp_tests::lab::capture::Capture;
 use vrrp_tests::lab::cases::{Case, case, run_all};
 use vrrp_tests::lab::conf::{Vrrp, file};
 use vrrp_tests::lab::daemon::{Daemon, Kind};
