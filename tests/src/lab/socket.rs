@@ -1,4 +1,7 @@
-//! How are frames read and written with the kernel's own timestamps.
+//! How are frames read and written with the kernel's own timestamps: the socket calls of the lab
+//! that no crate offers.
+//!
+//! Not the program's own sockets: what measures must not share a fault with what is measured.
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd as _;
