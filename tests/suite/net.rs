@@ -3,7 +3,7 @@ use anyhow::Result;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use vrrp_common::ident::{Family, Mac, Priority, RouterId, Vrid};
+use vrrp_common::ident::{Family, Mac, RouterId, Vrid};
 use vrrp_common::wire::{arp, ndisc};
 use vrrp_tests::net_rig::{Capture, Netns, Task, root};
 use xvrrp::config::model::{Instance, Route, Vip};
@@ -398,19 +398,22 @@ fn routes() -> Result<()> {
         ],
         ..instance([no_track("10.8.0.50/24", "e4")])
     };
+    // With an address of its own: the kernel flushes the routes of an interface with its last one.
+    net.router.ip("addr add 10.8.0.1/24 dev e4")?;
     // A killed predecessor's route, and another's route that is none of our business.
     net.router.ip("route add 10.78.0.0/16 dev e4 proto 18")?;
     net.router.ip("route add 10.79.0.0/16 dev e4 proto 18")?;
     let ours = || -> Result<Vec<String>> {
         let mut all = Vec::new();
-        for listing in ["route show table all proto 18", "-6 route show table all proto 18"] {
+        for listing in ["-4 route show table all proto 18", "-6 route show table all proto 18"] {
             let lines = net.router.ip(listing)?;
             all.extend(lines.lines().map(|line| line.trim().to_owned()));
         }
         Ok(all)
     };
     let task = start(&net, vec![router(A, instance.clone())])?;
-    let all = |presence: Presence| move |report: &OwnedReport| report.routes == vec![presence.clone(); 5];
+    let all =
+        |presence: Presence| move |report: &OwnedReport| report.routes == vec![presence.clone(); 5];
     task.settles(A, all(Presence::Absent));
     let until = |count: usize| -> Result<Vec<String>> {
         let end = Instant::now() + SOON;
@@ -533,9 +536,7 @@ fn overrun() -> Result<()> {
     }
     lines += "link set e4 down\naddr add 10.8.0.1/24 dev e4\n";
     net.router.batch(&lines)?;
-    let state = |state: &LinkState| {
-        matches!(state, LinkState::Down(LinkAddresses { v4: Some(v4), .. }) if v4.octets() == [10, 8, 0, 1])
-    };
+    let state = |state: &LinkState| matches!(state, LinkState::Down(LinkAddresses { v4: Some(v4), .. }) if v4.octets() == [10, 8, 0, 1]);
     link(&task, "e4", state);
     task.settles(A, |report| {
         presences(report)
@@ -567,9 +568,8 @@ fn calm() -> Result<()> {
     let task = start(&net, first)?;
     let capture = net.host.capture()?;
     let mac = net.mac("e4")?;
-    let is_ours = |frame: &Vec<u8>| {
-        (1..=4).any(|n| *frame == announcement(mac, &format!("10.8.0.5{n}")))
-    };
+    let is_ours =
+        |frame: &Vec<u8>| (1..=4).any(|n| *frame == announcement(mac, &format!("10.8.0.5{n}")));
     let started = Instant::now();
     task.tell(Command::Own { router: A, own: true, announce: 3 });
     task.settles(A, |report| report.addresses.iter().all(|a| a.announced == 3));
