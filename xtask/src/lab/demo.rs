@@ -95,6 +95,14 @@ impl Demo<'_> {
         let after = self.instance(SECOND)?;
         let heard = after.received - before.received.min(after.received);
         println!("adverts      {second} counted {heard} in a second, by {}", after.path);
+        for port in self.lab.daemon(SECOND)?.status()?.ports {
+            if let Some(why) = port.why {
+                println!(
+                    "adverts      {} of {second} goes by {}: {why}",
+                    port.interface, port.path
+                );
+            }
+        }
         // Ten were sent; a busy machine may put the edges of the second elsewhere.
         self.expect(heard >= 7, || format!("{second} counted {heard} adverts of about 10"));
         Ok(())
