@@ -1,3 +1,6 @@
-//! The testbed: the namespace lab, and the gate before tests that need root.
+//! The testbed: frames, the kernel's rig, the namespace lab, and the gate before tests that need
+//! root.
+pub mod frames;
 pub mod gate;
+pub mod kernel_rig;
 pub mod lab;

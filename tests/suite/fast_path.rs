@@ -149,13 +149,10 @@ fn every_path_works_and_is_named() {
     if !gate::open(&[Need::Root, Need::Bpf]) {
         return;
     }
-    let paths = [
-        ("auto", "xdp-native"),
-        ("native", "xdp-native"),
-        ("skb", "xdp-skb"),
-        ("off", "socket"),
-    ];
-    let cases = paths.map(|(mode, path)| case(format!("--xdp-mode {mode}"), move || one(mode, path)));
+    let paths =
+        [("auto", "xdp-native"), ("native", "xdp-native"), ("skb", "xdp-skb"), ("off", "socket")];
+    let cases =
+        paths.map(|(mode, path)| case(format!("--xdp-mode {mode}"), move || one(mode, path)));
     run_all(4, cases.into());
 }
 
@@ -207,7 +204,8 @@ fn a_frozen_controller_deposes_nobody() {
     if !gate::open(&[Need::Root, Need::Bpf]) {
         return;
     }
-    let cases = ["native", "skb", "off"].map(|mode| case(format!("--xdp-mode {mode}"), move || frozen(mode)));
+    let cases = ["native", "skb", "off"]
+        .map(|mode| case(format!("--xdp-mode {mode}"), move || frozen(mode)));
     run_all(3, cases.into());
 }
 

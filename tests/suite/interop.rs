@@ -225,9 +225,7 @@ fn scenario(cell: Cell, ours: Kind) {
     let mut keepalived = Daemon::start(Kind::Keepalived, &peer, &cell.config(1, 150));
     keepalived.wait_state(0, "VI_1", "MASTER", SOON);
     daemon.wait_state(said, "VI_1", "BACKUP", SOON);
-    eventually(SOON, "the addresses moved", || {
-        (cell.lacks(&us) && cell.owns(&peer)).then_some(())
-    });
+    eventually(SOON, "the addresses moved", || (cell.lacks(&us) && cell.owns(&peer)).then_some(()));
     let mark = wire.mark();
     throughout(patience, "one master", || {
         let ours = wire.adverts(mark, our_address);
@@ -263,9 +261,7 @@ fn scenario(cell: Cell, ours: Kind) {
     let resigned = wire.wait_advert(mark, our_address, SOON, |advert| advert.priority() == 0);
     cell.judge(&resigned, ours, 0);
     takeover(&wire, mark, our_address, peer_address, cell.skew(50));
-    eventually(SOON, "the addresses moved", || {
-        (cell.lacks(&us) && cell.owns(&peer)).then_some(())
-    });
+    eventually(SOON, "the addresses moved", || (cell.lacks(&us) && cell.owns(&peer)).then_some(()));
 
     // Comes back and wins against the lower one.
     let said = keepalived.mark();

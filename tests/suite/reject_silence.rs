@@ -47,12 +47,17 @@ use Router::{V2, V2Password, V3, V3Ipv6, V3Unicast};
 type Damage = fn(Router, u8) -> Packet;
 
 const LIES: &[(Counter, &str, Router, Damage)] = &[
-    (Counter::Ttl, "TTL 254", V3, |router, priority| Packet { ttl: 254, ..router.advert(priority) }),
-    (Counter::Ttl, "hop limit 1", V3Ipv6, |router, priority| {
-        Packet { ttl: 1, ..router.advert(priority) }
+    (Counter::Ttl, "TTL 254", V3, |router, priority| Packet {
+        ttl: 254,
+        ..router.advert(priority)
     }),
-    (Counter::Ttl, "below min_ttl", V3Unicast, |router, priority| {
-        Packet { ttl: 249, ..router.advert(priority) }
+    (Counter::Ttl, "hop limit 1", V3Ipv6, |router, priority| Packet {
+        ttl: 1,
+        ..router.advert(priority)
+    }),
+    (Counter::Ttl, "below min_ttl", V3Unicast, |router, priority| Packet {
+        ttl: 249,
+        ..router.advert(priority)
     }),
     (Counter::Version, "version 4", V3, |router, priority| {
         router.advert(priority).resealed(|message| message[0] = 0x41)
@@ -128,11 +133,13 @@ const LIES: &[(Counter, &str, Router, Damage)] = &[
         let path = Path::multicast("10.0.0.2");
         Packet::advert(path, VRID, priority, router.timing(), &router.vips())
     }),
-    (Counter::Fragment, "first fragment", V3, |router, priority| {
-        Packet { fragment: 0x2000, ..router.advert(priority) }
+    (Counter::Fragment, "first fragment", V3, |router, priority| Packet {
+        fragment: 0x2000,
+        ..router.advert(priority)
     }),
-    (Counter::IpHeader, "header of 16 bytes", V3, |router, priority| {
-        Packet { ihl: 4, ..router.advert(priority) }
+    (Counter::IpHeader, "header of 16 bytes", V3, |router, priority| Packet {
+        ihl: 4,
+        ..router.advert(priority)
     }),
 ];
 
@@ -283,9 +290,8 @@ fn scenario(counter: Counter, router: Router, damage: Damage, mode: &str) {
     let last = wire.since(0, |frame| {
         frame.advert().filter(|advert| advert.message == good && advert.ttl == 255)
     });
-    let last = last.iter().rfind(|advert| {
-        advert.at < first.at && advert.source == router.path().source
-    });
+    let last =
+        last.iter().rfind(|advert| advert.at < first.at && advert.source == router.path().source);
     let took = between(last.expect("the master's last advert").at, first.at);
     assert!(
         took + JITTER >= router.down() && took <= router.down() + ALLOWED,

@@ -1,4 +1,5 @@
 //! How are the daemons started, watched and stopped.
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -79,6 +80,15 @@ pub fn binary() -> PathBuf {
     let path = profile.join("xvrrp");
     assert!(path.exists(), "{path:?} is missing: cargo build -p vrrp-user");
     path
+}
+
+/// Runs xvrrp to its end: how it ended, and what it wrote to either stream.
+#[track_caller]
+pub fn xvrrp(args: &[&OsStr]) -> (ExitStatus, String) {
+    let output = Command::new(binary()).args(args).stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("xvrrp {args:?}: {error}"));
+    let told = [output.stdout, output.stderr].concat();
+    (output.status, String::from_utf8_lossy(&told).into_owned())
 }
 
 impl Daemon {

@@ -4,19 +4,19 @@
 //! left behind is removed by the next one. A failure of the lab itself panics: its only callers
 //! are tests.
 //!
-//! - [`netns`]: namespaces
-//! - [`switch`]: the segment routers share, and its ports
-//! - [`socket`]: the raw socket under [`capture`] and [`frame`] injection
-//! - [`capture`]: what was on the wire, when
-//! - [`decode`]: what a captured frame says
-//! - [`frame`]: frames to inject, right and wrong
-//! - [`master`]: a scripted master
-//! - [`conf`]: configuration text both daemons understand
-//! - [`daemon`]: xvrrp and keepalived, started and stopped
-//! - [`report`]: what `show --json` says
-//! - [`fifo`]: what a notify fifo was told
-//! - [`cases`]: many independent cases at once
-//! - [`wait`]: waiting with a deadline
+//! - [`netns`][]: namespaces
+//! - [`switch`][]: the segment routers share, and its ports
+//! - [`socket`][]: the raw socket under [`capture`] and [`frame`] injection
+//! - [`capture`][]: what was on the wire, when
+//! - [`decode`][]: what a captured frame says
+//! - [`frame`][]: frames to inject, right and wrong
+//! - [`master`][]: a scripted master
+//! - [`conf`][]: configuration text both daemons understand
+//! - [`daemon`][]: xvrrp and keepalived, started and stopped
+//! - [`report`][]: what `show --json` says
+//! - [`fifo`][]: what a notify fifo was told
+//! - [`cases`][]: many independent cases at once
+//! - [`wait`][]: waiting with a deadline
 pub mod capture;
 pub mod cases;
 pub mod conf;

@@ -100,6 +100,20 @@ impl Namespace {
             .collect()
     }
 
+    /// The Ethernet address of `dev`.
+    #[track_caller]
+    pub fn mac(&self, dev: &str) -> [u8; 6] {
+        let link = self.ip(&format!("-o link show dev {dev}"));
+        let mac = link.split("link/ether ").nth(1).and_then(|rest| rest.split(' ').next());
+        let bytes: Option<Vec<u8>> = mac
+            .into_iter()
+            .flat_map(|mac| mac.split(':'))
+            .map(|byte| u8::from_str_radix(byte, 16).ok())
+            .collect();
+        let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+        bytes.unwrap_or_else(|| panic!("no Ethernet address in {link}"))
+    }
+
     /// Is `address` (with its prefix) on `dev`.
     pub fn has(&self, dev: &str, address: &str) -> bool {
         self.addresses().contains(&format!("{dev} {address}"))

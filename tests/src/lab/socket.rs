@@ -1,4 +1,7 @@
-//! How are frames read and written with the kernel's own timestamps.
+//! How are frames read and written with the kernel's own timestamps: the socket calls of the lab
+//! that no crate offers.
+//!
+//! Not the program's own sockets: what measures must not share a fault with what is measured.
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd as _;
@@ -47,8 +50,7 @@ impl RawSocket {
         let mut control = [MaybeUninit::<u8>::zeroed(); 256];
         let (len, control_len) = {
             let mut parts = [MaybeUninitSlice::new(&mut frame)];
-            let mut message =
-                MsgHdrMut::new().with_buffers(&mut parts).with_control(&mut control);
+            let mut message = MsgHdrMut::new().with_buffers(&mut parts).with_control(&mut control);
             let len = self.0.recvmsg(&mut message, 0).ok()?;
             (len, message.control_len())
         };
@@ -84,7 +86,8 @@ fn timestamp(control: &[u8]) -> Option<u64> {
 
 fn link_address(ifindex: u32) -> io::Result<SockAddr> {
     let ifindex = i32::try_from(ifindex).map_err(io::Error::other)?;
-    let len = libc::socklen_t::try_from(size_of::<libc::sockaddr_ll>()).map_err(io::Error::other)?;
+    let len =
+        libc::socklen_t::try_from(size_of::<libc::sockaddr_ll>()).map_err(io::Error::other)?;
     // SAFETY: the storage is larger than and aligned for every socket address, and all of the
     // address is written and its length said.
     let ((), address) = unsafe {

@@ -37,10 +37,8 @@ impl Switch {
     /// Plugs `router`'s new interface `dev` in, up.
     pub fn attach(&self, router: &Namespace, dev: &str) -> Port {
         let name = format!("p{}", self.ports.fetch_add(1, Ordering::Relaxed));
-        self.namespace.ip(&format!(
-            "link add {name} type veth peer name {dev} netns {}",
-            router.name()
-        ));
+        self.namespace
+            .ip(&format!("link add {name} type veth peer name {dev} netns {}", router.name()));
         self.namespace.ip(&format!("link set {name} master br0 up"));
         router.ip(&format!("link set {dev} up"));
         Port { switch: Arc::clone(&self.namespace), name }

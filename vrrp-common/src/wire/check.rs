@@ -266,30 +266,10 @@ fn form<B: Bytes + ?Sized>(
     {
         return Err(Counter::Length.into());
     }
-    let Some(sum) = sum(bytes, envelope.message, length) else {
+    let Some(sum) = bytes.sum(envelope.message, length) else {
         return Err(if bytes.whole() { Counter::Length.into() } else { Fault::OutOfReach });
     };
     checksum(envelope, header, flags, sum)
-}
-
-/// The sum of a message whose length is a multiple of four; `None` where the frame ends before it.
-#[inline(always)]
-fn sum<B: Bytes + ?Sized>(bytes: &B, message: usize, length: usize) -> Option<Sum> {
-    let mut sum = Sum::ZERO;
-    let mut at = 0;
-    while at + 16 <= length && at < proto::MAX_MESSAGE {
-        let [first, second] = bytes.words(message + at)?;
-        sum = sum.add_memory64(first).add_memory64(second);
-        at += 16;
-    }
-    if length & 8 != 0 {
-        sum = sum.add_memory64(bytes.word64(message + at)?);
-        at += 8;
-    }
-    if length & 4 != 0 {
-        sum = sum.add_memory32(bytes.word32(message + at)?);
-    }
-    Some(sum)
 }
 
 /// Which form of checksum is right, if any.

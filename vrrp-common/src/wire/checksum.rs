@@ -9,6 +9,19 @@ impl Sum {
     /// Nothing summed yet.
     pub const ZERO: Self = Self(0);
 
+    /// A sum that was taken apart by [`Self::get`].
+    #[must_use]
+    #[inline(always)]
+    pub const fn new(sum: u64) -> Self {
+        Self(sum)
+    }
+
+    /// The sum, its carries not folded in: at most 48 bits for anything that fits a packet.
+    #[inline(always)]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
     /// Adds whole 16-bit words; an odd last byte counts as the high half of a word.
     #[must_use]
     pub fn add_bytes(self, bytes: &[u8]) -> Self {

@@ -1,1 +1,58 @@
 //! What can be asked for on the command line.
+//!
+//! - [`run`]: the daemon
+//! - [`check`]: is this configuration good
+//! - [`show`]: what is a running daemon doing
+//! - [`reload`]: take the changed configuration
+//! - [`doctor`]: what on this machine stands in the way
+pub mod check;
+pub mod doctor;
+pub mod files;
+pub mod reload;
+pub mod run;
+pub mod show;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Exit status for a failure that has no status of its own.
+pub const FAILED: u8 = 1;
+/// Exit status for a configuration that cannot be used at start.
+pub const BAD_CONFIG: u8 = 2;
+/// Exit status for missing privileges.
+pub const NO_PERMISSION: u8 = 4;
+
+/// VRRP router redundancy with an XDP dataplane.
+#[derive(Debug, Parser)]
+#[command(name = "xvrrp", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the daemon in the foreground
+    Run(run::Args),
+    /// Check a configuration file and print every problem in it
+    Check(check::Args),
+    /// Show what a running daemon does
+    Show(show::Args),
+    /// Make a running daemon read its configuration again, and say whether it took it
+    Reload(reload::Args),
+    /// Look for what on this machine stands in the way, and say which path adverts take
+    Doctor(doctor::Args),
+}
+
+impl Cli {
+    /// Does what was asked for.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.verb {
+            Verb::Run(args) => run::run(args),
+            Verb::Check(args) => check::run(args),
+            Verb::Show(args) => show::run(&args),
+            Verb::Reload(args) => reload::run(&args),
+            Verb::Doctor(args) => doctor::run(&args),
+        }
+    }
+}

@@ -1,1 +1,11 @@
 //! How a running daemon is asked.
+//!
+//! One request, one answer, each a line of JSON, over a unix socket that only root and the daemon's
+//! own user may use.
+//!
+//! - [`protocol`]: what can be asked and answered
+//! - [`server`]: the daemon's side
+//! - [`client`]: the side of `xvrrp show` and others
+pub mod client;
+pub mod protocol;
+pub mod server;

@@ -12,7 +12,7 @@ use super::socket::PacketSocket;
 use crate::engine::input::{Heard, Stamp};
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
-use std::os::fd::RawFd;
+use std::os::fd::BorrowedFd;
 use vrrp_common::ident::RouterId;
 use vrrp_common::layout::{self, Counts, Expect, LARGE_EVENT, PeerKey, PortKey, rule_index};
 use vrrp_common::time::Instant;
@@ -99,7 +99,8 @@ impl Plane {
             XdpMode::Native | XdpMode::Skb => (Some(Program::load(&settings)?), None),
             XdpMode::Auto => match Program::load(&settings) {
                 Ok(program) => (Some(program), None),
-                Err(LoadError::Missing(Missing)) => (None, Some(Missing.to_string())),
+                // Such a binary runs without only where it was told to.
+                Err(why @ LoadError::Missing(Missing)) => return Err(why),
                 Err(why) => (None, Some(chain(&why))),
             },
         };
@@ -425,7 +426,7 @@ impl Dataplane for Plane {
         }
     }
 
-    fn descriptors(&self) -> Vec<RawFd> {
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let ring = self.program.as_ref().map(Program::descriptor);
         let sockets = self.ports.values().filter_map(|port| match &port.receiver {
             Receiver::Socket(socket) => Some(socket.descriptor()),

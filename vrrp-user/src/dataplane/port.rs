@@ -1,7 +1,7 @@
 //! What the rest of the program knows of the dataplane.
 use crate::engine::input::{Heard, Stamp};
 use std::net::IpAddr;
-use std::os::fd::RawFd;
+use std::os::fd::BorrowedFd;
 use vrrp_common::ident::{Family, RouterId, Vrid};
 use vrrp_common::layout::{Address, Counts, Expect, Peer, PortKey, Rule};
 use vrrp_common::time::Instant;
@@ -106,12 +106,12 @@ pub trait Dataplane: Heard {
     fn drain(&mut self, news: &mut dyn FnMut(News<'_>));
     /// Descriptors that become readable when there is something to drain; changes with `open` and
     /// `close`.
-    fn descriptors(&self) -> Vec<RawFd>;
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>>;
     /// Counters of a router since it was set.
     fn counts(&self, router: RouterId) -> Counts;
     /// Every open port.
     fn ports(&self) -> Vec<PortReport>;
-    /// Routers whose news found the ring full since last asked: their expectation must be armed anew.
+    /// Routers whose news found the ring full since last asked: they must miss nothing more.
     fn lost(&mut self) -> Vec<RouterId>;
 }
 

@@ -105,7 +105,8 @@ impl Prebuilt {
         let mut header_sum = None;
         match (source, destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                let header = ipv4::Header { source, destination, id: 0, ttl, payload_len }.emit()?;
+                let header =
+                    ipv4::Header { source, destination, id: 0, ttl, payload_len }.emit()?;
                 let mut summed = header;
                 summed[ipv4::CHECKSUM..ipv4::CHECKSUM + 2].fill(0);
                 header_sum = Some(Sum::ZERO.add_bytes(&summed));

@@ -6,8 +6,16 @@
 //! - [`task`]: commands in, events out
 //! - [`transmit`]: adverts, built by `frame`
 //! - [`membership`]: multicast groups
+mod announce;
+mod change;
 mod frame;
 pub mod membership;
+mod message;
+mod netlink;
+mod reconcile;
+mod routes;
 mod sys;
+mod table;
 pub mod task;
 pub mod transmit;
+mod work;

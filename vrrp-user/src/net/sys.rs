@@ -86,3 +86,12 @@ pub(crate) fn send_all(
         }
     }
 }
+
+/// Gives a netlink socket to tokio, which tells when it can be read.
+pub(crate) fn watch(
+    socket: netlink_sys::Socket,
+) -> io::Result<tokio::io::unix::AsyncFd<netlink_sys::Socket>> {
+    // SAFETY: the socket owns an open descriptor, always returns that same one, and neither closes
+    // nor replaces it before it is dropped, together with its registration.
+    Ok(unsafe { tokio::io::unix::AsyncFd::register(socket) }?)
+}

@@ -1,8 +1,10 @@
 //! What the loop tells the network task, and what it hears from it.
+use super::work::Work;
 use crate::config::model::{Config, Instance, Name};
 use crate::engine::input::LinkState;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use tokio::sync::mpsc::UnboundedReceiver;
 use vrrp_common::ident::{Mac, RouterId};
 
 /// From the loop to the network task.
@@ -110,3 +112,57 @@ pub struct OwnedReport {
 
 /// Shared with whoever reports.
 pub type Owned = Arc<Mutex<HashMap<RouterId, OwnedReport>>>;
+
+/// What may be set about the task itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// Receive buffer of the netlink socket in bytes. Where it overflows everything is read again.
+    pub receive_buffer: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        // Ten thousand notifications: the kernel counts about a kilobyte for each.
+        Self { receive_buffer: 16 << 20 }
+    }
+}
+
+/// Follows links and makes addresses and routes what they should be, in the network namespace of the
+/// calling thread, until `commands` is closed. Then it finishes what it was told: when this returns
+/// the kernel has acknowledged the removal of everything that is no longer owned.
+///
+/// Routers that are made known before this runs are taken into account from the first listing on:
+/// their addresses are no own addresses of a link, even where a former process left them there, and
+/// those are removed.
+///
+/// # Errors
+/// Where there is no netlink socket to be had, or it fails for good.
+pub async fn run(
+    mut commands: UnboundedReceiver<Command>,
+    events: impl Fn(Event) + Send + 'static,
+    owned: Owned,
+    options: Options,
+) -> anyhow::Result<()> {
+    let mut work = Work::open(events, owned, options)?;
+    while let Ok(command) = commands.try_recv() {
+        work.command(command);
+    }
+    work.list().await?;
+    loop {
+        work.settle().await?;
+        tokio::select! {
+            command = commands.recv() => match command {
+                Some(command) => work.command(command),
+                None => break,
+            },
+            ready = work.readable() => ready?,
+            () = work.due() => {}
+        }
+        // Many commands make one plan: a whole transition is one batch, and an address that moves
+        // from one router to another never leaves the kernel.
+        while let Ok(command) = commands.try_recv() {
+            work.command(command);
+        }
+    }
+    work.settle().await
+}

@@ -180,7 +180,8 @@ impl Transmitter {
             let mut owners = Vec::new();
             let mut packets = Vec::new();
             for router in same_way {
-                for (destination, packet) in self.routers.get(router).iter().flat_map(|r| &r.packets)
+                for (destination, packet) in
+                    self.routers.get(router).iter().flat_map(|r| &r.packets)
                 {
                     owners.push(*router);
                     packets.push((destination.clone(), packet.bytes()));

@@ -1,1 +1,2 @@
 //! Who is told of transitions.
+pub mod fifo;

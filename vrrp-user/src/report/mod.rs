@@ -1,1 +1,10 @@
 //! What a snapshot looks like as text and JSON.
+//!
+//! - [`model`]: the JSON everyone reads: `show --json`, the control socket
+//! - [`gather`]: from the engine's, the network's and the dataplane's views to the model
+//! - [`table`]: many routers, a line each
+//! - [`detail`]: one router, key and value
+pub mod detail;
+pub mod gather;
+pub mod model;
+pub mod table;

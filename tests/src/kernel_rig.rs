@@ -1,0 +1,211 @@
+//! Where does a test meet the real kernel: a network namespace of its own, and the XDP program in
+//! `BPF_PROG_TEST_RUN`.
+use std::process::Command;
+use std::sync::OnceLock;
+use std::{env, panic, thread};
+use vrrp_common::counter::COUNTERS;
+use vrrp_common::ident::{Family, RouterId, Vrid};
+use vrrp_common::layout::{self, Counts, Peer, PeerKey, Rule, rule_index};
+use vrrp_common::wire::check::{self, Owner, Verdict};
+use xvrrp::dataplane::memory::Memory;
+use xvrrp::dataplane::plane::{Plane, Settings};
+use xvrrp::dataplane::port::{Dataplane, RouterRule, XdpMode};
+use xvrrp::engine::input::Heard;
+
+/// Whether a test that needs root may run; says so where it may not. With `XVRRP_REQUIRE_ROOT=1`
+/// it fails instead.
+pub fn ready() -> bool {
+    static READY: OnceLock<bool> = OnceLock::new();
+    *READY.get_or_init(|| {
+        let root = rustix::process::geteuid().is_root();
+        let required = env::var_os("XVRRP_REQUIRE_ROOT").is_some_and(|value| value == "1");
+        assert!(root || !required, "needs root, and XVRRP_REQUIRE_ROOT=1 forbids skipping");
+        if !root {
+            eprintln!("skipped: needs root (network namespaces, BPF)");
+        }
+        root
+    })
+}
+
+/// Runs `test` on a thread in a network namespace that lives as long as the thread. Child processes
+/// are in it too.
+pub fn in_namespace(test: impl FnOnce() + Send + 'static) {
+    if !ready() {
+        return;
+    }
+    let thread = thread::spawn(move || {
+        #[expect(deprecated, reason = "this thread shares no file descriptor table")]
+        rustix::thread::unshare(rustix::thread::UnshareFlags::NEWNET).expect("a new namespace");
+        test();
+    });
+    if let Err(why) = thread.join() {
+        panic::resume_unwind(why);
+    }
+}
+
+/// Runs `ip` with the words of `command`.
+pub fn ip(command: &str) {
+    let output = Command::new("ip").args(command.split_whitespace()).output().expect("ip");
+    assert!(output.status.success(), "ip {command}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What one frame did.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Effect {
+    /// Whether the frame went on.
+    pub passed: bool,
+    /// Counters that moved: router, or none for the port; number of the counter; by how much.
+    pub moved: Vec<(Option<u32>, usize, u64)>,
+    /// News: router, remarks, packet.
+    pub news: Vec<(u32, u32, Vec<u8>)>,
+    /// Stamps: router, generation.
+    pub stamped: Vec<(u32, u32)>,
+}
+
+/// The program and its twin in plain memory, with the same routers.
+pub struct Rig {
+    /// The program's side.
+    pub plane: Plane,
+    /// The twin's side.
+    pub memory: Memory,
+    port: u32,
+    routers: u32,
+}
+
+/// Name of the port test runs come in by: the namespace's loopback, whose ifindex is 1.
+pub const PORT: &str = "lo";
+
+impl Rig {
+    /// Loads the program.
+    pub fn new() -> Self {
+        let mut plane = Plane::new(Settings::new(XdpMode::Skb)).expect("the program loads");
+        let port = plane.open(PORT, 1).expect("lo opens").port;
+        Self { plane, memory: Memory::default(), port, routers: 0 }
+    }
+
+    /// Adds a router to both sides; its number.
+    pub fn router(&mut self, family: Family, vrid: u8, rule: Rule, peers: &[(&str, Peer)]) -> u32 {
+        let router = self.routers;
+        self.routers += 1;
+        let vrid = Vrid::new(vrid).expect("a VRID");
+        let peers: Vec<_> =
+            peers.iter().map(|(peer, ttl)| (peer.parse().expect("an address"), *ttl)).collect();
+        for (peer, ttl) in &peers {
+            let key = PeerKey { router, pad: 0, source: layout::address(*peer) };
+            self.memory.peers.insert(key, *ttl);
+        }
+        let index = rule_index(self.port, family, vrid);
+        self.memory.rules.insert(index, Rule { router: router + 1, ..rule });
+        let rule = RouterRule { router: RouterId(router), family, vrid, rule, peers };
+        self.plane.set_router(PORT, &rule).expect("the router is set");
+        router
+    }
+
+    /// Sets an expectation on both sides.
+    pub fn expect(&mut self, router: u32, expect: &layout::Expect) {
+        self.memory.expect.insert(router, *expect);
+        self.plane.expect(RouterId(router), expect);
+    }
+
+    /// What userspace says a frame does.
+    pub fn predict(&self, frame: &[u8]) -> Effect {
+        let mut effect = Effect::default();
+        let mut moved = |owner: Owner, counter: usize| match owner {
+            Owner::Router(router) => effect.moved.push((Some(router), counter, 1)),
+            Owner::Port(_) => effect.moved.push((None, counter, 1)),
+        };
+        match check::frame(frame, &self.memory.at(self.port)) {
+            Verdict::Pass => effect.passed = true,
+            Verdict::Reject(counter, owner) => moved(owner, counter as usize),
+            Verdict::Accept(accepted) => {
+                moved(Owner::Router(accepted.router), 0);
+                for counter in 1..COUNTERS {
+                    if accepted.remarks & 1 << counter != 0 {
+                        moved(Owner::Router(accepted.router), counter);
+                    }
+                }
+                match accepted.expected {
+                    Some(generation) => effect.stamped.push((accepted.router, generation)),
+                    None => {
+                        let end = accepted.offset + accepted.length;
+                        let packet = frame[accepted.offset..end].to_vec();
+                        effect.news.push((accepted.router, accepted.remarks, packet));
+                    }
+                }
+            }
+        }
+        effect
+    }
+
+    /// Every counter: of each router, then of the port.
+    fn counts(&self) -> Vec<Counts> {
+        let routers = (0..self.routers).map(|router| self.plane.counts(RouterId(router)));
+        let port = self.plane.ports().into_iter().find(|port| port.port == self.port);
+        routers.chain(port.map(|port| port.counts)).collect()
+    }
+
+    /// What the kernel does with a frame. The frame must come back as it was.
+    pub fn run(&mut self, frame: &[u8]) -> Effect {
+        let before = self.counts();
+        let stamps = |plane: &Plane, routers: u32| -> Vec<_> {
+            (0..routers).map(|router| plane.stamp(RouterId(router))).collect()
+        };
+        let stamps_before = stamps(&self.plane, self.routers);
+        let (action, after_run) = self.test_run(frame);
+        assert_eq!(after_run, frame, "a frame was changed");
+        let mut effect = Effect { passed: action == XDP_PASS, ..Effect::default() };
+        assert!(effect.passed || action == XDP_DROP, "action {action}");
+        for (owner, (before, after)) in before.iter().zip(self.counts()).enumerate() {
+            let router = u32::try_from(owner).ok().filter(|router| *router < self.routers);
+            for (counter, (before, after)) in before.0.iter().zip(after.0).enumerate() {
+                if after != *before {
+                    effect.moved.push((router, counter, after - before));
+                }
+            }
+        }
+        self.plane.drain(&mut |news| {
+            assert!(news.at.as_nanos() > 0);
+            effect.news.push((news.router.0, news.remarks, news.packet.to_vec()));
+        });
+        let after = stamps(&self.plane, self.routers);
+        for (router, (before, after)) in stamps_before.iter().zip(after).enumerate() {
+            if *before != after {
+                assert!(after.at > before.at, "time runs backwards");
+                effect.stamped.push((u32::try_from(router).unwrap(), after.generation));
+            }
+        }
+        effect
+    }
+
+    /// Runs the program once; its answer and the frame afterwards.
+    fn test_run(&mut self, frame: &[u8]) -> (u32, Vec<u8>) {
+        use aya::programs::{TestRun as _, TestRunOptions};
+        let program = self.plane.program().expect("loaded").raw().expect("loaded");
+        let mut out = vec![0; frame.len() + 256];
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.data_out = Some(&mut out);
+        let result = program.test_run(options).expect("a test run");
+        out.truncate(result.data_size_out as usize);
+        (result.return_value, out)
+    }
+
+    /// Nanoseconds a packet over `repeat` runs.
+    pub fn measure(&mut self, frame: &[u8], repeat: u32) -> u128 {
+        use aya::programs::{TestRun as _, TestRunOptions};
+        let program = self.plane.program().expect("loaded").raw().expect("loaded");
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.repeat = repeat;
+        program.test_run(options).expect("a test run").duration.as_nanos()
+    }
+}
+
+impl Default for Rig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const XDP_DROP: u32 = 1;
+const XDP_PASS: u32 = 2;

@@ -1,0 +1,1 @@
+//! Does the dataplane do on real interfaces what it says.

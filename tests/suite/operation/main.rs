@@ -1,0 +1,50 @@
+//! Does it behave as an operator expects: started, reloaded, stopped, misconfigured.
+//!
+//! - [`reload`][]: SIGHUP
+//! - [`stop`][]: SIGTERM, SIGKILL and what is left behind
+//! - [`input`][]: configurations nobody should have written
+//! - [`place`][]: places it cannot work in: no root, a taken XDP hook, an address refused
+//! - [`notify`][]: what notify fifos are told
+//! - [`election`][]: preemption, the owner, announcements
+//! - [`foreign`][]: somebody else's XDP program
+mod election;
+mod foreign;
+mod input;
+mod notify;
+mod place;
+mod reload;
+mod stop;
+
+use std::time::Duration;
+
+use vrrp_tests::lab::conf::Vrrp;
+use vrrp_tests::lab::netns::Namespace;
+use vrrp_tests::lab::switch::{Port, Switch};
+
+/// Longer than anything takes that is to happen.
+const SOON: Duration = Duration::from_secs(10);
+/// Longer than any reaction takes: for what must not happen.
+const WHILE: Duration = Duration::from_millis(1500);
+
+/// One router on a segment of its own, at 10.0.0.1/24 and fe80::1/64 on `eth0`.
+struct Bed {
+    switch: Switch,
+    us: Namespace,
+    port: Port,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let switch = Switch::new("op");
+        let us = Namespace::new("op-us");
+        let port = switch.attach(&us, "eth0");
+        us.ip("addr add 10.0.0.1/24 dev eth0");
+        us.ip("addr add fe80::1/64 dev eth0");
+        Self { switch, us, port }
+    }
+}
+
+/// `VI_1` with one address at ten adverts a second.
+fn plain() -> Vrrp {
+    Vrrp::new("10.0.0.100/24")
+}

@@ -1,0 +1,29 @@
+//! `xvrrp reload`: make a running daemon read its configuration again.
+use super::FAILED;
+use crate::control::client;
+use crate::control::protocol::{Answer, Command, DEFAULT_SOCKET};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Arguments of `xvrrp reload`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Control socket of the daemon
+    #[arg(long, value_name = "SOCKET", default_value = DEFAULT_SOCKET)]
+    control: PathBuf,
+}
+
+/// Waits for the result and prints it.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    match client::ask(&args.control, Command::Reload)? {
+        Answer::Done => {
+            println!("the new configuration is in force");
+            Ok(ExitCode::SUCCESS)
+        }
+        Answer::Error(why) => {
+            eprintln!("error: refused, the running configuration stays:\n{why}");
+            Ok(FAILED.into())
+        }
+        Answer::Snapshot(_) => anyhow::bail!("the daemon answered something else"),
+    }
+}

@@ -1,0 +1,132 @@
+//! `xvrrp run`: the daemon in the foreground.
+use super::files::Files;
+use super::{BAD_CONFIG, NO_PERMISSION};
+use crate::config::{self, render};
+use crate::control::protocol::DEFAULT_SOCKET;
+use crate::daemon::service::{self, Options};
+use crate::dataplane::port::XdpMode;
+use clap::ValueEnum;
+use rustix::thread::{CapabilitySet, capabilities};
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tracing_appender::non_blocking::NonBlockingBuilder;
+
+/// Configuration files, the first that exists.
+const CONFIGS: [&str; 2] = ["/etc/xvrrp/xvrrp.conf", "/etc/keepalived/keepalived.conf"];
+
+/// Log lines that may wait for a slow reader of stderr before they are dropped.
+const LOG_LINES: usize = 16_384;
+
+/// Arguments of `xvrrp run`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Configuration in keepalived's language [default: /etc/xvrrp/xvrrp.conf, else
+    /// /etc/keepalived/keepalived.conf]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Path adverts take: XDP in the driver, XDP in the generic hook, or packet sockets
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    xdp_mode: Mode,
+    /// Control socket
+    #[arg(long, value_name = "SOCKET", default_value = DEFAULT_SOCKET)]
+    control: PathBuf,
+    /// What to log: error, warn, info, debug, trace, or a filter like `xvrrp::engine=debug`
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    log: String,
+}
+
+/// Values of `--xdp-mode`.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Mode {
+    /// Native where the driver can, else generic, else sockets
+    #[default]
+    Auto,
+    /// Native, or no start
+    #[value(alias = "drv")]
+    Native,
+    /// Generic, or no start
+    #[value(alias = "generic")]
+    Skb,
+    /// Packet sockets only
+    Off,
+}
+
+impl From<Mode> for XdpMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Auto => Self::Auto,
+            Mode::Native => Self::Native,
+            Mode::Skb => Self::Skb,
+            Mode::Off => Self::Off,
+        }
+    }
+}
+
+/// Runs the daemon until it is told to stop.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    // The guard writes what is still queued when it is dropped.
+    let (stderr, _guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(LOG_LINES)
+        .finish(std::io::stderr());
+    let filter = tracing_subscriber::EnvFilter::try_new(&args.log)
+        .map_err(|e| anyhow::anyhow!("--log {}: {e}", args.log))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .with_target(false)
+        .init();
+
+    let mode = XdpMode::from(args.xdp_mode);
+    let path = args.config.unwrap_or_else(default_config);
+    let (model, diagnostics) = config::load(&path, &Files::default());
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    for diagnostic in &diagnostics {
+        eprintln!("{}\n", render::pretty(diagnostic, colour));
+    }
+    let Some(model) = model else {
+        eprintln!("{}: {}", path.display(), render::summary(&diagnostics));
+        return Ok(BAD_CONFIG.into());
+    };
+    if let Some(missing) = missing_privilege(mode) {
+        eprintln!("error: {missing}");
+        return Ok(NO_PERMISSION.into());
+    }
+    let options = Options { config: path, control: args.control, xdp_mode: mode };
+    service::run(&options, Arc::new(model))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn default_config() -> PathBuf {
+    let found = CONFIGS.iter().map(Path::new).find(|path| path.exists());
+    found.unwrap_or(Path::new(CONFIGS[0])).to_owned()
+}
+
+/// Which privilege is missing, in words that say what to do.
+pub(super) fn missing_privilege(mode: XdpMode) -> Option<String> {
+    let mut needed = vec![
+        (CapabilitySet::NET_ADMIN, "CAP_NET_ADMIN (addresses and routes)"),
+        (CapabilitySet::NET_RAW, "CAP_NET_RAW (adverts)"),
+    ];
+    if mode != XdpMode::Off {
+        needed.push((
+            CapabilitySet::BPF,
+            "CAP_BPF (the XDP program; not needed with `--xdp-mode off`)",
+        ));
+    }
+    let effective = capabilities(None).ok()?.effective;
+    // CAP_SYS_ADMIN contains CAP_BPF.
+    let has = |wanted: CapabilitySet| {
+        effective.contains(wanted)
+            || wanted == CapabilitySet::BPF && effective.contains(CapabilitySet::SYS_ADMIN)
+    };
+    let missing: Vec<&str> =
+        needed.into_iter().filter(|(wanted, _)| !has(*wanted)).map(|(_, name)| name).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    Some(format!("missing privileges: {}; run as root, or grant them", missing.join(", ")))
+}

@@ -1,0 +1,366 @@
+//! What happens next: adverts, messages, deadlines, one at a time, without ever waiting for
+//! anything but the next of them.
+//!
+//! Each round takes news from the dataplane first and the deadline last, so an advert that arrived
+//! in time is never beaten by our own lateness.
+use super::carry_out::Router;
+use super::mailbox::Inbox;
+use super::{clock, preflight};
+use crate::config::model::{Config, Name};
+use crate::dataplane::port::{Dataplane, News, PortReport};
+use crate::engine::Engine;
+use crate::engine::input::{Advert, Input};
+use crate::engine::snapshot::RouterSnapshot;
+use crate::net::membership::Membership;
+use crate::net::task;
+use crate::net::transmit::Transmitter;
+use crate::notify::fifo::Fifo;
+use anyhow::Context as _;
+use rustix::event::epoll;
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use vrrp_common::counter::Counter;
+use vrrp_common::ident::{RouterId, Version};
+use vrrp_common::layout::Counts;
+use vrrp_common::proto;
+use vrrp_common::time::Instant;
+use vrrp_common::wire::vrrp::Header;
+
+/// Messages taken in one round, so that a burst of them cannot hold up a deadline.
+const MESSAGES_A_ROUND: usize = 64;
+
+/// What other threads tell the loop.
+#[derive(Debug)]
+pub enum Message {
+    /// Something happened to a link or an address.
+    Net(task::Event),
+    /// Take this configuration; the answer says why not.
+    Reload(Arc<Config>, oneshot::Sender<Result<(), String>>),
+    /// A copy of everything for a report.
+    View(oneshot::Sender<View>),
+    /// Step down and end.
+    Shutdown,
+}
+
+/// A copy of what the loop knows.
+#[derive(Debug)]
+pub struct View {
+    /// When it was taken.
+    pub now: Instant,
+    /// Routers, with their counters.
+    pub routers: Vec<(RouterSnapshot, Counts)>,
+    /// Ports.
+    pub ports: Vec<PortReport>,
+    /// Adverts handed over as news.
+    pub events: u64,
+    /// Times the dataplane woke the loop.
+    pub wakeups: u64,
+    /// Adverts the kernel would not send.
+    pub send_errors: u64,
+}
+
+/// The loop and all it owns.
+pub struct AdvertLoop {
+    pub(super) engine: Engine,
+    pub(super) plane: Box<dyn Dataplane>,
+    pub(super) transmitter: Transmitter,
+    pub(super) membership: Membership,
+    pub(super) routers: Vec<Option<Router>>,
+    pub(super) links: HashMap<Name, task::Link>,
+    pub(super) open: HashMap<Name, u32>,
+    pub(super) config: Arc<Config>,
+    pub(super) net: mpsc::UnboundedSender<task::Command>,
+    pub(super) fifo: Fifo,
+    pub(super) stopping: bool,
+    inbox: Inbox<Message>,
+    initial: Option<Arc<Config>>,
+    epoll: OwnedFd,
+    timer: OwnedFd,
+    pub(super) watched: Vec<RawFd>,
+    events: u64,
+    wakeups: u64,
+}
+
+/// Keys of the descriptors the loop waits for.
+const TIMER: u64 = 0;
+const INBOX: u64 = 1;
+const PLANE: u64 = 2;
+
+impl AdvertLoop {
+    /// A loop that starts with `config` as soon as the links are known.
+    pub fn new(
+        config: Arc<Config>,
+        plane: Box<dyn Dataplane>,
+        net: mpsc::UnboundedSender<task::Command>,
+        inbox: Inbox<Message>,
+    ) -> anyhow::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).context("epoll")?;
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        let timer = timerfd_create(TimerfdClockId::Monotonic, flags).context("timerfd")?;
+        let readable = epoll::EventFlags::IN;
+        epoll::add(&epoll, &timer, epoll::EventData::new_u64(TIMER), readable)?;
+        epoll::add(&epoll, &inbox, epoll::EventData::new_u64(INBOX), readable)?;
+        Ok(Self {
+            engine: Engine::new(),
+            plane,
+            transmitter: Transmitter::new(),
+            membership: Membership::new(),
+            routers: Vec::new(),
+            links: HashMap::new(),
+            open: HashMap::new(),
+            config: Arc::clone(&config),
+            net,
+            fifo: Fifo::start().context("the thread that writes FIFOs")?,
+            stopping: false,
+            inbox,
+            initial: Some(config),
+            epoll,
+            timer,
+            watched: Vec::new(),
+            events: 0,
+            wakeups: 0,
+        })
+    }
+
+    /// Runs until told to stop.
+    pub fn run(mut self) -> anyhow::Result<()> {
+        let mut ready = [epoll::Event {
+            flags: epoll::EventFlags::empty(),
+            data: epoll::EventData::new_u64(0),
+        }; 16];
+        while !self.stopping {
+            self.watch();
+            self.arm()?;
+            let count = match epoll::wait(&self.epoll, &mut ready[..], None) {
+                Ok(count) => count,
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(e) => return Err(e).context("epoll"),
+            };
+            let woken = |key: u64| ready[..count].iter().any(|event| event.data.u64() == key);
+            let due = self.engine.deadline().is_some_and(|deadline| deadline <= clock::now());
+            if woken(PLANE) {
+                self.wakeups += 1;
+            }
+            if woken(PLANE) || due {
+                self.take_news();
+            }
+            if woken(INBOX) {
+                self.take_messages()?;
+            }
+            let now = clock::now();
+            if self.engine.deadline().is_some_and(|deadline| deadline <= now) {
+                self.tell(now, Input::Deadline);
+            }
+            self.transmitter.flush();
+        }
+        Ok(())
+    }
+
+    /// Waits on exactly the dataplane's descriptors, which change with its ports.
+    fn watch(&mut self) {
+        let wanted: Vec<RawFd> = self.plane.descriptors().iter().map(|fd| fd.as_raw_fd()).collect();
+        if wanted == self.watched {
+            return;
+        }
+        // A closed descriptor has left the set by itself; one that was closed and whose number was
+        // given out again is added anew.
+        for fd in self.plane.descriptors() {
+            let data = epoll::EventData::new_u64(PLANE);
+            match epoll::add(&self.epoll, fd, data, epoll::EventFlags::IN) {
+                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                Err(e) => tracing::error!("epoll: {e}"),
+            }
+        }
+        self.watched = wanted;
+    }
+
+    /// Sets the one timer to the engine's next deadline.
+    fn arm(&self) -> anyhow::Result<()> {
+        let nanos = self.engine.deadline().map_or(0, |deadline| deadline.as_nanos().max(1));
+        let value = Timespec {
+            tv_sec: i64::try_from(nanos / 1_000_000_000)?,
+            tv_nsec: i64::try_from(nanos % 1_000_000_000)?,
+        };
+        let interval = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let spec = Itimerspec { it_interval: interval, it_value: value };
+        timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &spec).context("timerfd")?;
+        Ok(())
+    }
+
+    /// Gives the engine one input and carries out everything it asks for.
+    pub(super) fn tell(&mut self, now: Instant, input: Input) {
+        self.engine.handle(now, input, &*self.plane);
+        while let Some(output) = self.engine.poll() {
+            self.carry_out(output);
+        }
+    }
+
+    /// Takes everything the dataplane has.
+    fn take_news(&mut self) {
+        let mut adverts = Vec::new();
+        let routers = &mut self.routers;
+        self.plane.drain(&mut |news| adverts.extend(advert(routers, &news)));
+        self.events += adverts.len() as u64;
+        for advert in adverts {
+            self.tell(clock::now(), Input::Advert(advert));
+        }
+        for router in self.plane.lost() {
+            self.tell(clock::now(), Input::Missed(router));
+        }
+    }
+
+    fn take_messages(&mut self) -> anyhow::Result<()> {
+        self.inbox.quiet();
+        for _ in 0..MESSAGES_A_ROUND {
+            let Some(message) = self.inbox.take() else { return Ok(()) };
+            match message {
+                Message::Net(event) => self.net_event(event)?,
+                Message::Reload(config, answer) => {
+                    let _ = answer.send(self.reload(config));
+                }
+                Message::View(answer) => {
+                    let _ = answer.send(self.view());
+                }
+                Message::Shutdown => {
+                    self.stopping = true;
+                    self.tell(clock::now(), Input::Shutdown);
+                    self.transmitter.flush();
+                    return Ok(());
+                }
+            }
+        }
+        self.inbox.wake_again();
+        Ok(())
+    }
+
+    fn net_event(&mut self, event: task::Event) -> anyhow::Result<()> {
+        match event {
+            task::Event::Link(link) => self.link(link),
+            task::Event::Lost { router, address } => {
+                self.tell(clock::now(), Input::Lost { router, address });
+            }
+            task::Event::Ready => {
+                if let Some(config) = self.initial.take() {
+                    self.reload(config).map_err(anyhow::Error::msg)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies a configuration, or says why not and changes nothing.
+    fn reload(&mut self, config: Arc<Config>) -> Result<(), String> {
+        let found = preflight::interfaces(&config, |name| {
+            self.links.get(name).is_some_and(|link| link.ifindex != 0)
+        });
+        if !found.refused.is_empty() {
+            return Err(found.refused.join("; "));
+        }
+        for warning in found.warned {
+            tracing::warn!("{warning}");
+        }
+        let globals = &config.globals;
+        let paths = [&globals.notify_fifo, &globals.vrrp_notify_fifo];
+        self.fifo.set_paths(paths.into_iter().flatten().cloned().collect());
+        self.config = Arc::clone(&config);
+        self.send_net(task::Command::Globals(Arc::clone(&config)));
+        self.tell(clock::now(), Input::Reload(config));
+        Ok(())
+    }
+
+    fn view(&self) -> View {
+        let routers = self.engine.snapshot().into_iter().map(|router| {
+            let mut counts = self.plane.counts(router.id);
+            if let Some(Some(known)) = self.routers.get(router.id.index()) {
+                for (count, more) in counts.0.iter_mut().zip(known.remarked.0) {
+                    *count += more;
+                }
+            }
+            (router, counts)
+        });
+        View {
+            now: clock::now(),
+            routers: routers.collect(),
+            ports: self.plane.ports(),
+            events: self.events,
+            wakeups: self.wakeups,
+            send_errors: self.transmitter.total().failed,
+        }
+    }
+
+    /// Hands a command to the network task, which outlives the loop.
+    pub(super) fn send_net(&self, command: task::Command) {
+        if self.net.send(command).is_err() {
+            tracing::error!("the network task has ended");
+        }
+    }
+}
+
+/// What a piece of news says, or nothing where its router is gone. The packet passed the check, so
+/// its parts are where they should be; a part that is not ends the matter all the same.
+fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Advert> {
+    let router = routers.get_mut(news.router.index())?.as_mut()?;
+    let (source, message) = split(news.packet)?;
+    let (header, list) = message.split_first_chunk::<{ proto::HEADER_LEN }>()?;
+    let header = Header(*header);
+    let addresses = addresses(source, list, header.count());
+    let same_addresses = addresses == router.addresses;
+    let mut remarks = news.remarks;
+    let mut remark = |counter: Counter| {
+        remarks |= 1 << counter as u32;
+        router.remarked.0[counter as usize] += 1;
+    };
+    if router.instance.check_address_list && !same_addresses {
+        remark(Counter::AddressListDiffers);
+    }
+    if router.instance.version == Version::V3
+        && header.version() == 3
+        && header.interval() != router.instance.advert_interval
+    {
+        remark(Counter::IntervalDiffers);
+    }
+    Some(Advert { router: news.router, at: news.at, source, header, same_addresses, remarks })
+}
+
+/// Source address and VRRP message of an IP packet.
+fn split(packet: &[u8]) -> Option<(IpAddr, &[u8])> {
+    match packet.first()? >> 4 {
+        4 => {
+            let source: [u8; 4] = *packet.get(12..)?.first_chunk()?;
+            let header = usize::from(packet.first()? & 0xf) * 4;
+            Some((source.into(), packet.get(header..)?))
+        }
+        6 => {
+            let source: [u8; 16] = *packet.get(8..)?.first_chunk()?;
+            Some((source.into(), packet.get(40..)?))
+        }
+        _ => None,
+    }
+}
+
+/// The advertised addresses, sorted.
+fn addresses(source: IpAddr, list: &[u8], count: u8) -> Vec<IpAddr> {
+    let count = usize::from(count);
+    let mut addresses: Vec<IpAddr> = match source {
+        IpAddr::V4(_) => {
+            list.as_chunks::<4>().0.iter().take(count).map(|octets| (*octets).into()).collect()
+        }
+        IpAddr::V6(_) => {
+            list.as_chunks::<16>().0.iter().take(count).map(|octets| (*octets).into()).collect()
+        }
+    };
+    addresses.sort_unstable();
+    addresses
+}
+
+/// Whether a router still exists.
+pub(super) fn known(routers: &[Option<Router>], router: RouterId) -> Option<&Router> {
+    routers.get(router.index())?.as_ref()
+}

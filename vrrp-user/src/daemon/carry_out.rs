@@ -1,0 +1,280 @@
+//! What becomes of each thing the engine asks for, and of each change of a link.
+use super::advert_loop::{AdvertLoop, known};
+use super::{clock, plan};
+use crate::config::model::{Instance, Name};
+use crate::engine::input::Input;
+use crate::engine::output::{Expectation, Output, Why};
+use crate::engine::snapshot::State;
+use crate::net::task::{Command, Link};
+use crate::notify::fifo::{Event, line};
+use crate::report::gather;
+use std::net::IpAddr;
+use std::sync::Arc;
+use vrrp_common::ident::{Priority, RouterId};
+use vrrp_common::layout::{Counts, Expect, address};
+
+/// What the loop keeps of a router.
+#[derive(Clone, Debug)]
+pub struct Router {
+    /// Its configuration.
+    pub instance: Arc<Instance>,
+    /// Where its adverts come from.
+    pub source: Option<IpAddr>,
+    /// Its announced addresses, sorted.
+    pub addresses: Vec<IpAddr>,
+    /// Remarks that the loop made itself.
+    pub remarked: Counts,
+    /// The group it is a member of, and where.
+    pub joined: Option<(u32, IpAddr)>,
+}
+
+impl AdvertLoop {
+    /// Does what the engine asks for.
+    pub(super) fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Started { router, instance } => self.started(router, instance),
+            Output::Stopped { router } => self.stopped(router),
+            Output::Source { router, source } => {
+                if let Some(Some(known)) = self.routers.get_mut(router.index()) {
+                    known.source = source;
+                    self.place(router);
+                }
+            }
+            Output::Advert { router, priority } => self.transmitter.queue(router, priority),
+            Output::Own { router, own, announce } => {
+                self.send_net(Command::Own { router, own, announce });
+            }
+            Output::Announce { router, times } => {
+                self.send_net(Command::Announce { router, times });
+            }
+            Output::Expect { router, expectation } => {
+                let expect = expectation.map_or_else(Expect::default, |e| layout(&e));
+                self.plane.expect(router, &expect);
+            }
+            Output::Transition { router, from, to, priority, why } => {
+                self.transition(router, from, to, priority, &why);
+            }
+            Output::PriorityChanged { router, priority } => {
+                self.priority_changed(router, priority);
+            }
+            Output::Remark { router, what } => {
+                if let Some(known) = known(&self.routers, router) {
+                    tracing::warn!("({}) {what}", known.instance.name);
+                }
+            }
+        }
+    }
+
+    fn started(&mut self, router: RouterId, instance: Arc<Instance>) {
+        if self.routers.len() <= router.index() {
+            self.routers.resize(router.index() + 1, None);
+        }
+        let mut addresses: Vec<IpAddr> = instance.addresses.iter().map(|v| v.address).collect();
+        addresses.sort_unstable();
+        let slot = &mut self.routers[router.index()];
+        let before = slot.take();
+        let (source, remarked, joined) = before.map_or_else(Default::default, |before| {
+            (before.source, before.remarked, before.joined)
+        });
+        *slot =
+            Some(Router { instance: Arc::clone(&instance), source, addresses, remarked, joined });
+        self.send_net(Command::Router { router, instance: Arc::clone(&instance) });
+        self.open_port(&instance.interface);
+        self.place(router);
+    }
+
+    fn stopped(&mut self, router: RouterId) {
+        let Some(Some(gone)) = self.routers.get_mut(router.index()).map(Option::take) else {
+            return;
+        };
+        // Its last words are still queued.
+        self.transmitter.flush();
+        self.transmitter.remove_router(router);
+        self.plane.remove_router(router);
+        if let Some((ifindex, group)) = gone.joined {
+            self.membership.leave(ifindex, group);
+        }
+        self.send_net(Command::Forget { router });
+        self.close_if_unused(&gone.instance.interface);
+        let event = if self.stopping { Event::Stop } else { Event::Fault };
+        self.fifo.send(line(&gone.instance.name, event, gone.instance.priority));
+    }
+
+    /// Tells dataplane, sockets and transmitter about a router whose interface exists.
+    fn place(&mut self, router: RouterId) {
+        let Some(Some(known)) = self.routers.get_mut(router.index()) else { return };
+        let instance = Arc::clone(&known.instance);
+        let source = known.source;
+        let left = known.joined.take();
+        let Some(link) = self.links.get(&instance.interface).filter(|link| link.ifindex != 0)
+        else {
+            self.transmitter.remove_router(router);
+            if let Some((ifindex, group)) = left {
+                self.membership.leave(ifindex, group);
+            }
+            return;
+        };
+        let (ifindex, mac) = (link.ifindex, link.mac);
+        if let Err(e) = self.transmitter.set_router(router, &instance, ifindex, mac, source) {
+            tracing::error!("({}) adverts cannot be sent: {e}", instance.name);
+        }
+        // The new membership before the old one goes: an unchanged one is never left.
+        if let Some(group) = plan::group(&instance) {
+            match self.membership.join(ifindex, group) {
+                Ok(()) => known.joined = Some((ifindex, group)),
+                Err(e) => {
+                    let interface = &instance.interface;
+                    tracing::error!("({}) join {group} on {interface}: {e}", instance.name);
+                }
+            }
+        }
+        if let Some((ifindex, group)) = left {
+            self.membership.leave(ifindex, group);
+        }
+        if self.open.contains_key(&instance.interface) {
+            let rule = plan::rule(router, &instance, source);
+            if let Err(e) = self.plane.set_router(&instance.interface, &rule) {
+                tracing::error!("({}) dataplane: {e:#}", instance.name);
+            }
+        }
+    }
+
+    /// Receives on an interface, if it exists and some router needs it.
+    fn open_port(&mut self, name: &Name) {
+        let Some(ifindex) = self.links.get(name).map(|link| link.ifindex) else { return };
+        if ifindex == 0 || self.open.get(name) == Some(&ifindex) {
+            return;
+        }
+        let needed = self.routers.iter().flatten().any(|r| r.instance.interface == *name);
+        if !needed {
+            return;
+        }
+        match self.plane.open(name, ifindex) {
+            Ok(port) => {
+                let path = port.path.name();
+                match port.why {
+                    Some(why) => tracing::warn!("{name}: adverts take the {path} path: {why}"),
+                    None => tracing::info!("{name}: adverts take the {path} path"),
+                }
+                self.open.insert(name.clone(), ifindex);
+                self.watched.clear();
+            }
+            Err(e) => tracing::error!("{name}: no adverts can be received: {e:#}"),
+        }
+    }
+
+    fn close_if_unused(&mut self, name: &Name) {
+        let used = self.routers.iter().flatten().any(|r| r.instance.interface == *name);
+        if !used && self.open.remove(name).is_some() {
+            self.plane.close(name);
+            self.watched.clear();
+        }
+    }
+
+    /// A link appeared, changed or vanished.
+    pub(super) fn link(&mut self, link: Link) {
+        let name = link.name.clone();
+        let state = link.state;
+        let before = self.links.insert(name.clone(), link.clone());
+        let same_device =
+            before.as_ref().is_some_and(|b| b.ifindex == link.ifindex && b.mac == link.mac);
+        if !same_device {
+            if self.open.get(&name).is_some_and(|open| *open != link.ifindex) {
+                self.open.remove(&name);
+                self.plane.close(&name);
+                self.watched.clear();
+            }
+            self.open_port(&name);
+            let on_it: Vec<RouterId> = self
+                .routers
+                .iter()
+                .zip(0..)
+                .filter(|(r, _)| r.as_ref().is_some_and(|r| r.instance.interface == name))
+                .map(|(_, id)| RouterId(id))
+                .collect();
+            for router in on_it {
+                self.place(router);
+            }
+        }
+        if link.ifindex == 0 {
+            self.links.remove(&name);
+        }
+        self.tell(clock::now(), Input::Link { name, state });
+    }
+
+    fn transition(
+        &mut self,
+        router: RouterId,
+        from: State,
+        to: State,
+        priority: Priority,
+        why: &Why,
+    ) {
+        let Some(known) = known(&self.routers, router) else { return };
+        let name = &known.instance.name;
+        let why = why_words(why);
+        let event = match to {
+            State::Active => {
+                tracing::info!("({name}) Entering MASTER STATE (was {from}): {why}");
+                Event::Master
+            }
+            State::Backup => {
+                tracing::info!("({name}) Entering BACKUP STATE (was {from}): {why}");
+                Event::Backup
+            }
+            State::Fault => {
+                tracing::warn!("({name}) Entering FAULT STATE (was {from}): {why}");
+                Event::Fault
+            }
+            State::Initialize => {
+                tracing::info!("({name}) Stopped (was {from}): {why}");
+                return;
+            }
+        };
+        let line = line(name, event, priority);
+        self.fifo.send(line);
+    }
+
+    fn priority_changed(&mut self, router: RouterId, priority: Priority) {
+        let Some(known) = known(&self.routers, router) else { return };
+        tracing::info!("({}) Changing effective priority to {priority}", known.instance.name);
+        if known.instance.notify_priority_changes {
+            let master = self
+                .engine
+                .router_snapshot(router)
+                .is_some_and(|snapshot| snapshot.state == State::Active);
+            let event = if master { Event::MasterPriority } else { Event::BackupPriority };
+            let line = line(&known.instance.name, event, priority);
+            self.fifo.send(line);
+        }
+    }
+}
+
+/// An expectation as the map holds it.
+fn layout(expectation: &Expectation) -> Expect {
+    Expect {
+        generation: expectation.generation,
+        remarks: expectation.remarks,
+        source: address(expectation.source),
+        header: expectation.header.0,
+    }
+}
+
+/// A reason in words.
+fn why_words(why: &Why) -> String {
+    match why {
+        Why::Startup => "started".to_owned(),
+        Why::Shutdown => "stopping".to_owned(),
+        Why::MasterDown => "no advert within the down interval".to_owned(),
+        Why::MasterResigned => "the master resigned with priority 0".to_owned(),
+        Why::Preempted => "the master has a lower priority".to_owned(),
+        Why::HigherPriority { source, priority } => {
+            format!("{source} has the higher priority {priority}")
+        }
+        Why::HigherAddress { source } => format!("{source} has our priority and a higher address"),
+        Why::Faulty(fault) => format!("{} {}", gather::reason(fault.reason), fault.object),
+        Why::Recovered => "the last fault is gone".to_owned(),
+        Why::AddressLost { address } => format!("address {address} was removed by someone else"),
+        Why::Late => "this daemon was late and another router took over".to_owned(),
+    }
+}

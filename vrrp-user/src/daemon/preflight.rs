@@ -1,0 +1,93 @@
+//! What must hold before anything is touched.
+use crate::config::model::{Config, Name};
+use std::collections::BTreeMap;
+
+/// What is wrong with a configuration on this machine.
+#[derive(Debug, Default)]
+pub struct Interfaces {
+    /// Interfaces that are missing and must not be, with who needs them.
+    pub refused: Vec<String>,
+    /// Interfaces that are missing and may be.
+    pub warned: Vec<String>,
+}
+
+/// Looks for missing interfaces. Without `dynamic_interfaces` a missing one is an error, unless
+/// only `no_track` addresses or routes need it: those wait for it.
+pub fn interfaces(config: &Config, exists: impl Fn(&str) -> bool) -> Interfaces {
+    let mut missing: BTreeMap<Name, (bool, Vec<String>)> = BTreeMap::new();
+    let mut need = |name: &Name, tracked: bool, who: String| {
+        if !exists(name) {
+            let entry = missing.entry(name.clone()).or_default();
+            entry.0 |= tracked;
+            entry.1.push(who);
+        }
+    };
+    for instance in &config.instances {
+        let origin = format!("{}:{}", instance.origin.file, instance.origin.line);
+        let name = &instance.name;
+        need(&instance.interface, true, format!("{origin}: instance {name}"));
+        for track in &instance.track_interfaces {
+            need(&track.interface, true, format!("{origin}: track_interface of {name}"));
+        }
+        for vip in instance.vips() {
+            let who = format!("{origin}: address {}/{} of {name}", vip.address, vip.prefix);
+            need(&vip.dev, !vip.no_track, who);
+        }
+        for route in &instance.routes {
+            if let Some(dev) = &route.dev {
+                let who = format!("{origin}: route {} of {name}", route.destination);
+                need(dev, !route.no_track, who);
+            }
+        }
+    }
+    let mut found = Interfaces::default();
+    for (name, (tracked, users)) in missing {
+        let who = users.join(", ");
+        if tracked && !config.globals.dynamic_interfaces {
+            found.refused.push(format!(
+                "interface {name} does not exist ({who}); create it, or say `dynamic_interfaces` in \
+                 global_defs to wait for it, or `no_track` on the addresses that may do without"
+            ));
+        } else {
+            found.warned.push(format!("interface {name} does not exist yet ({who})"));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::{Instance, Vip};
+    use std::sync::Arc;
+    use vrrp_common::ident::{Family, Vrid};
+
+    fn config(no_track: bool, dynamic_interfaces: bool) -> Config {
+        let mut instance = Instance::new("VI_1", "eth5", Vrid::new(1).unwrap(), Family::V4);
+        instance.addresses.push(Vip {
+            address: "2.2.2.2".parse().unwrap(),
+            prefix: 24,
+            dev: "ETH4".into(),
+            label: None,
+            broadcast: None,
+            scope: 0,
+            no_track,
+        });
+        let mut config = Config { instances: vec![Arc::new(instance)], ..Config::default() };
+        config.globals.dynamic_interfaces = dynamic_interfaces;
+        config
+    }
+
+    #[test]
+    fn a_missing_interface_is_refused_unless_it_may_be_missing() {
+        let only_eth5 = |name: &str| name == "eth5";
+        let refused = interfaces(&config(false, false), only_eth5).refused;
+        assert_eq!(refused.len(), 1);
+        assert!(refused[0].contains("ETH4") && refused[0].contains("2.2.2.2/24"), "{refused:?}");
+        for (no_track, dynamic) in [(true, false), (false, true), (true, true)] {
+            let found = interfaces(&config(no_track, dynamic), only_eth5);
+            assert_eq!((found.refused.len(), found.warned.len()), (0, 1));
+        }
+        assert_eq!(interfaces(&config(true, false), |_| false).refused.len(), 1);
+    }
+}

@@ -1,0 +1,193 @@
+//! How does the daemon start, reload and stop.
+use super::advert_loop::{AdvertLoop, Message};
+use super::mailbox::{self, Sender};
+use crate::cli::files::Files;
+use crate::config;
+use crate::config::diagnostic::Severity;
+use crate::config::model::Config;
+use crate::control::server;
+use crate::dataplane::plane::{Plane, Settings};
+use crate::dataplane::port::XdpMode;
+use crate::net::task;
+use anyhow::{Context as _, anyhow};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use vrrp_common::ident::RouterId;
+
+/// What the daemon is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Configuration file.
+    pub config: PathBuf,
+    /// Control socket.
+    pub control: PathBuf,
+    /// Which paths adverts may take.
+    pub xdp_mode: XdpMode,
+}
+
+/// What the control socket and signals act on.
+#[derive(Clone)]
+pub struct Handle {
+    /// The loop.
+    pub mailbox: Sender<Message>,
+    /// The network task's account of addresses.
+    pub owned: task::Owned,
+    /// The configuration file.
+    pub config: Arc<Path>,
+    /// Why the last reload was refused.
+    pub reload_error: Arc<Mutex<Option<String>>>,
+}
+
+impl Handle {
+    /// Reads the configuration again and applies it; on any error the running one stays.
+    pub async fn reload(&self) -> Result<(), String> {
+        let result = self.try_reload().await;
+        match &result {
+            Ok(()) => tracing::info!("reloaded {}", self.config.display()),
+            Err(why) => tracing::error!("reload refused, the running configuration stays: {why}"),
+        }
+        if let Ok(mut error) = self.reload_error.lock() {
+            *error = result.as_ref().err().cloned();
+        }
+        result
+    }
+
+    async fn try_reload(&self) -> Result<(), String> {
+        let path = Arc::clone(&self.config);
+        let config = tokio::task::spawn_blocking(move || load(&path))
+            .await
+            .map_err(|e| format!("reading the configuration: {e}"))??;
+        let (answer, answered) = oneshot::channel();
+        self.mailbox.send(Message::Reload(config, answer));
+        answered.await.map_err(|_| "the daemon is stopping".to_owned())?
+    }
+}
+
+/// Loads a configuration; warnings go to the log, errors come back, a line each.
+pub fn load(path: &Path) -> Result<Arc<Config>, String> {
+    let (config, diagnostics) = config::load(path, &Files::default());
+    let mut errors = Vec::new();
+    for diagnostic in &diagnostics {
+        if diagnostic.severity == Severity::Error {
+            errors.push(diagnostic.to_string());
+        } else {
+            tracing::warn!("{diagnostic}");
+        }
+    }
+    match config {
+        Some(config) => Ok(Arc::new(config)),
+        None => Err(errors.join("\n")),
+    }
+}
+
+/// Runs the daemon with a configuration that was loaded from `options.config`.
+pub fn run(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("tokio runtime")?
+        .block_on(serve(options, config))
+}
+
+async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut dumps = [signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?];
+    let control = server::Listener::bind(&options.control)?;
+
+    let (mailbox, inbox) = mailbox::channel().context("eventfd")?;
+    let (net, commands) = mpsc::unbounded_channel();
+    // The engine numbers the routers of its first configuration in their order. Known beforehand,
+    // addresses that a killed predecessor left are not taken for an interface's own.
+    for (number, instance) in (0..).zip(&config.instances) {
+        let router = RouterId(number);
+        net.send(task::Command::Router { router, instance: Arc::clone(instance) })?;
+    }
+    let (ended, mut loop_ended) = oneshot::channel();
+    let mode = options.xdp_mode;
+    let settings = settings(mode, &config);
+    let vrrp = std::thread::Builder::new().name("vrrp".to_owned()).spawn(move || {
+        let result = Plane::new(settings)
+            .map_err(anyhow::Error::from)
+            .and_then(|plane| AdvertLoop::new(config, Box::new(plane), net, inbox))
+            .and_then(AdvertLoop::run);
+        let _ = ended.send(result);
+    })?;
+    let handle = Handle {
+        mailbox: mailbox.clone(),
+        owned: task::Owned::default(),
+        config: options.config.clone().into(),
+        reload_error: Arc::default(),
+    };
+    let events = mailbox.clone();
+    let deliver = move |event| {
+        events.send(Message::Net(event));
+    };
+    let owned = Arc::clone(&handle.owned);
+    let network = task::run(commands, deliver, owned, task::Options::default());
+    tokio::pin!(network);
+
+    let mut result = None;
+    let network = loop {
+        tokio::select! {
+            // Ends when the loop has dropped its channel and everything owned is removed.
+            done = &mut network => break done.context("netlink"),
+            done = &mut loop_ended, if result.is_none() => {
+                result = Some(done.unwrap_or_else(|_| Err(anyhow!("the loop panicked"))));
+            }
+            _ = terminate.recv() => { mailbox.send(Message::Shutdown); }
+            _ = interrupt.recv() => { mailbox.send(Message::Shutdown); }
+            _ = hangup.recv() => {
+                let handle = handle.clone();
+                tokio::spawn(async move { handle.reload().await });
+            }
+            () = any(&mut dumps) => {
+                tracing::warn!("SIGUSR1 and SIGUSR2 dumps are not built yet: use `xvrrp show --json`");
+            }
+            client = control.accept() => match client {
+                Ok(client) => { tokio::spawn(server::serve(client, handle.clone())); }
+                Err(e) => tracing::warn!("control socket: {e}"),
+            }
+        }
+    };
+    let result = match result {
+        Some(result) => result,
+        None if network.is_ok() => {
+            loop_ended.await.unwrap_or_else(|_| Err(anyhow!("the loop panicked")))
+        }
+        None => {
+            // Without netlink nothing can be owned any more: step down.
+            mailbox.send(Message::Shutdown);
+            loop_ended.await.unwrap_or_else(|_| Err(anyhow!("the loop panicked")))
+        }
+    };
+    if vrrp.join().is_err() {
+        tracing::error!("the loop's thread panicked");
+    }
+    result.and(network)
+}
+
+/// Room for what the configuration needs, and for as much again to be added by reloads.
+fn settings(mode: XdpMode, config: &Config) -> Settings {
+    let default = Settings::new(mode);
+    let interfaces: HashSet<_> = config.instances.iter().map(|i| &i.interface).collect();
+    let room = |count: usize| u32::try_from(count.saturating_mul(2)).unwrap_or(u32::MAX);
+    Settings {
+        ports: default.ports.max(room(interfaces.len())),
+        routers: default.routers.max(room(config.instances.len())),
+        ..default
+    }
+}
+
+/// Either of two signals.
+async fn any(signals: &mut [tokio::signal::unix::Signal; 2]) {
+    let [first, second] = signals;
+    tokio::select! {
+        _ = first.recv() => {}
+        _ = second.recv() => {}
+    }
+}

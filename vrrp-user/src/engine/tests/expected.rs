@@ -1,0 +1,140 @@
+//! The dataplane hears what is boring, and the engine ends where hearing it itself would have.
+use super::*;
+
+const DOWN: Duration = Duration::from_nanos(3_609_375_000);
+
+/// A backup that follows a master, and what it expects.
+fn following(instance: Instance) -> (Rig, Expectation) {
+    let mut rig = Rig::with(instance);
+    let advert = Advert { remarks: 4, ..rig.advert(PEER, 200, 100) };
+    let outputs = rig.tell(Input::Advert(advert));
+    let expected = expectation(&outputs).unwrap().unwrap();
+    (rig, expected)
+}
+
+#[test]
+fn a_followed_advert_is_expected_with_its_remarks() {
+    let (mut rig, expected) = following(fixture());
+    assert_eq!(expected.source, v4(PEER));
+    assert_eq!(expected.header, header(Version::V3, 200, 100));
+    assert_eq!(expected.remarks, 4);
+    // The same again says nothing new; another does.
+    let same = Advert { remarks: 4, ..rig.advert(PEER, 200, 100) };
+    assert_eq!(rig.tell(Input::Advert(same)), []);
+    let outputs = rig.hear(PEER, 201);
+    assert!(expectation(&outputs).unwrap().unwrap().generation > expected.generation);
+}
+
+#[test]
+fn a_stamp_moves_the_deadline_without_an_output() {
+    let (mut rig, expected) = following(fixture());
+    let heard = rig.now + 3000 * MS;
+    rig.stamp = Stamp { at: heard, generation: expected.generation };
+    assert_eq!(rig.expire(), []);
+    assert_eq!(rig.state(), State::Backup);
+    assert_eq!(rig.engine.deadline(), Some(heard + DOWN));
+    // The same stamp again is old.
+    assert!(!rig.expire().is_empty());
+    assert_eq!(rig.state(), State::Active);
+}
+
+#[test]
+fn a_stamp_of_an_unknown_expectation_is_no_advert() {
+    let (mut rig, expected) = following(fixture());
+    rig.stamp = Stamp { at: rig.now + 3000 * MS, generation: expected.generation + 1 };
+    rig.expire();
+    assert_eq!(rig.state(), State::Active);
+}
+
+#[test]
+fn a_stamp_of_the_previous_expectation_is_that_advert() {
+    let (mut rig, expected) = following(fixture());
+    let outputs = rig.pass(1000 * MS).hear(PEER, 201);
+    assert!(matches!(expectation(&outputs), Some(Some(_))));
+    // The write came late: the old one matched once more.
+    let heard = rig.now + 500 * MS;
+    rig.stamp = Stamp { at: heard, generation: expected.generation };
+    rig.expire();
+    assert_eq!(rig.engine.deadline(), Some(heard + DOWN));
+    assert_eq!(rig.router().master_priority, Some(Priority(200)));
+}
+
+#[test]
+fn a_master_that_ends_expects_nothing_and_still_hears_the_last_stamp() {
+    let (mut rig, expected) = following(fixture());
+    let outputs = rig.expire();
+    assert_eq!(outputs[0], Output::Expect { router: ROUTER, expectation: None });
+    rig.stamp = Stamp { at: rig.now + 500 * MS, generation: expected.generation };
+    let outputs = rig.expire();
+    let why = Why::HigherPriority { source: v4(PEER), priority: Priority(200) };
+    assert!(outputs.contains(&transition(State::Active, State::Backup, 100, why)));
+}
+
+#[test]
+fn a_resignation_between_two_stamps_is_not_lost() {
+    let (mut rig, expected) = following(fixture());
+    let generation = expected.generation;
+    let start = rig.now;
+    let mut zero = rig.advert(PEER, 0, 100);
+    zero.at = start + 1000 * MS;
+    // Handled late: the dataplane has heard the master again meanwhile.
+    rig.stamp = Stamp { at: start + 1500 * MS, generation };
+    rig.now = start + 1600 * MS;
+    rig.tell(Input::Advert(zero.clone()));
+    assert_eq!(rig.engine.deadline(), Some(zero.at + Duration::from_nanos(609_375_000)));
+    rig.expire();
+    assert_eq!(rig.engine.deadline(), Some(start + 1500 * MS + DOWN));
+    // And before it: the resignation is the last word.
+    rig.stamp = Stamp { at: start + 2500 * MS, generation };
+    zero.at = start + 2600 * MS;
+    rig.now = zero.at;
+    rig.tell(Input::Advert(zero));
+    assert_eq!(rig.wait(), Duration::from_nanos(609_375_000));
+    rig.expire();
+    assert_eq!(rig.state(), State::Active);
+}
+
+#[test]
+fn several_pieces_of_old_news_come_before_a_newer_stamp() {
+    let (mut rig, expected) = following(fixture());
+    let start = rig.now;
+    rig.stamp = Stamp { at: start + 3000 * MS, generation: expected.generation };
+    rig.now = start + 3100 * MS;
+    for (host, priority, at) in [(9, 150, 1000), (8, 160, 1500), (8, 0, 2000)] {
+        let advert = Advert { at: start + at * MS, ..rig.advert(host, priority, 100) };
+        rig.tell(Input::Advert(advert));
+    }
+    // Two expectations later the stamp is still known for what it was.
+    rig.tell(Input::Deadline);
+    assert_eq!(rig.state(), State::Backup);
+    assert_eq!(rig.engine.deadline(), Some(start + 3000 * MS + DOWN));
+    assert_eq!(rig.router().master, Some(v4(PEER)));
+}
+
+#[test]
+fn what_is_not_followed_is_not_expected() {
+    let mut rig = Rig::with(fixture());
+    assert_eq!(expectation(&rig.hear(PEER, 99)), None);
+    assert_eq!(expectation(&rig.hear(PEER, 0)), None);
+}
+
+#[test]
+fn a_priority_above_the_masters_makes_its_adverts_news_again() {
+    let (mut rig, _) = following(fixture());
+    let outputs = rig.load([Instance { priority: Priority(210), ..fixture() }]);
+    assert_eq!(expectation(&outputs), Some(None));
+    let (mut rig, _) = following(Instance { preempt: false, ..fixture() });
+    let higher = Instance { priority: Priority(210), preempt: false, ..fixture() };
+    assert!(matches!(expectation(&rig.load([higher.clone()])), Some(Some(_))));
+    let outputs = rig.load([Instance { preempt: true, ..higher }]);
+    assert_eq!(expectation(&outputs), Some(None));
+}
+
+#[test]
+fn lost_news_makes_the_next_advert_news() {
+    let (mut rig, _) = following(fixture());
+    let forget = Output::Expect { router: ROUTER, expectation: None };
+    assert_eq!(rig.tell(Input::Missed(ROUTER)), [forget]);
+    assert_eq!(rig.tell(Input::Missed(ROUTER)), []);
+    assert!(matches!(expectation(&rig.hear(PEER, 200)), Some(Some(_))));
+}

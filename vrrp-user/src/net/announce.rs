@@ -1,0 +1,157 @@
+//! When is which address announced: pacing, repetition, and calm while links flap.
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+use vrrp_common::ident::{Family, RouterId};
+use vrrp_common::time::Instant;
+
+/// Which address: its router and its number there.
+pub(crate) type Which = (RouterId, usize);
+/// Announcements of one interface in one family follow each other with the same pace.
+pub(crate) type Lane = (u32, Family);
+
+/// An address that comes back again within this time is announced once more at its end, not each
+/// time: a flapping link would flood its neighbours.
+const CALM: Duration = Duration::from_secs(1);
+/// Announcements handed over at once in one lane; the rest follows when other work had its turn.
+const BURST: usize = 512;
+/// Time until the next attempt after a full socket buffer.
+const AGAIN: Duration = Duration::from_millis(2);
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// Each address at most once: a backlog is never longer than the list of addresses.
+    order: VecDeque<Which>,
+    left: HashMap<Which, u32>,
+    not_before: Instant,
+}
+
+/// Announcements to be made.
+#[derive(Debug, Default)]
+pub(crate) struct Announcer {
+    lanes: BTreeMap<Lane, Queue>,
+    returned: HashMap<Which, Instant>,
+    later: BTreeMap<(Instant, Which), u32>,
+    interval_v4: Duration,
+    interval_v6: Duration,
+}
+
+impl Announcer {
+    /// Least time between two announcements of an interface.
+    pub(crate) fn set_intervals(&mut self, v4: Duration, v6: Duration) {
+        (self.interval_v4, self.interval_v6) = (v4, v6);
+    }
+
+    /// Announces an address a number of times. Where it is already being announced, it is so until
+    /// the greater number is reached.
+    pub(crate) fn add(&mut self, lane: Lane, which: Which, times: u32) {
+        if times == 0 {
+            return;
+        }
+        let queue = self.lanes.entry(lane).or_default();
+        let left = queue.left.entry(which).or_insert_with(|| {
+            queue.order.push_back(which);
+            0
+        });
+        *left = times.max(*left);
+    }
+
+    /// The same for an address that came back with its link, or was put back: at once, or where that
+    /// happened only a moment ago, a little later. `false` where it will be later.
+    pub(crate) fn add_returned(
+        &mut self,
+        lane: Lane,
+        which: Which,
+        times: u32,
+        now: Instant,
+    ) -> bool {
+        match self.returned.get(&which) {
+            Some(last) if now.since(*last) < CALM => {
+                self.later.insert((*last + CALM, which), times);
+                false
+            }
+            _ => {
+                self.returned.insert(which, now);
+                self.add(lane, which, times);
+                true
+            }
+        }
+    }
+
+    /// Addresses that came back a while ago and are due to be announced, to be given to
+    /// [`Self::add`] if they are still there.
+    pub(crate) fn calmed(&mut self, now: Instant) -> Vec<(Which, u32)> {
+        let mut due = Vec::new();
+        while let Some(first) = self.later.first_entry() {
+            let (at, which) = *first.key();
+            if at > now {
+                break;
+            }
+            due.push((which, first.remove()));
+            self.returned.insert(which, now);
+        }
+        due
+    }
+
+    /// What is to be sent now, lane by lane.
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<(Lane, Vec<Which>)> {
+        let mut all = Vec::new();
+        for (lane, queue) in &mut self.lanes {
+            if queue.not_before > now {
+                continue;
+            }
+            let interval = match lane.1 {
+                Family::V4 => self.interval_v4,
+                Family::V6 => self.interval_v6,
+            };
+            let most = if interval.is_zero() { BURST } else { 1 };
+            let mut now_due = Vec::new();
+            while now_due.len() < most
+                && let Some(which) = queue.order.pop_front()
+            {
+                now_due.push(which);
+                if let Some(left) = queue.left.get_mut(&which) {
+                    *left -= 1;
+                    if *left == 0 {
+                        queue.left.remove(&which);
+                    } else {
+                        queue.order.push_back(which);
+                    }
+                }
+            }
+            queue.not_before = now + interval;
+            all.push((*lane, now_due));
+        }
+        // A lane is kept for its pace until that has passed.
+        self.lanes.retain(|_, queue| !queue.order.is_empty() || queue.not_before > now);
+        all
+    }
+
+    /// One that was due could not be sent for want of room: it is due again soon.
+    pub(crate) fn refused(&mut self, lane: Lane, which: Which, now: Instant) {
+        let queue = self.lanes.entry(lane).or_default();
+        let left = queue.left.entry(which).or_insert_with(|| {
+            queue.order.push_back(which);
+            0
+        });
+        *left += 1;
+        queue.not_before = queue.not_before.max(now + AGAIN);
+    }
+
+    /// Forgets a router.
+    pub(crate) fn forget(&mut self, router: RouterId) {
+        self.returned.retain(|which, _| which.0 != router);
+        self.later.retain(|(_, which), _| which.0 != router);
+        for queue in self.lanes.values_mut() {
+            queue.order.retain(|which| which.0 != router);
+            queue.left.retain(|which, _| which.0 != router);
+        }
+    }
+
+    /// When there is something to do next.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let lanes = self.lanes.values().filter(|queue| !queue.order.is_empty());
+        let lanes = lanes.map(|queue| queue.not_before).min();
+        let later = self.later.keys().next().map(|(at, _)| *at);
+        lanes.into_iter().chain(later).min()
+    }
+}

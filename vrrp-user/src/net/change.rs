@@ -1,0 +1,139 @@
+//! What can the kernel tell of links, addresses and routes, freed from how netlink says it.
+use crate::config::model::Name;
+use std::net::IpAddr;
+use vrrp_common::ident::Mac;
+
+/// Number under which addresses and routes are marked as ours: the one keepalived has in the
+/// kernel's list of routing protocols.
+pub(crate) const PROTOCOL: u8 = 18;
+
+/// One message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Change {
+    /// A link is there, like this.
+    Link(Device),
+    /// A link is gone.
+    LinkGone {
+        /// Its index.
+        ifindex: u32,
+    },
+    /// An address is there.
+    Address(Held),
+    /// An address is gone.
+    AddressGone(Place),
+    /// A route of ours is there.
+    Route(Path),
+    /// A route of ours is gone.
+    RouteGone(Path),
+}
+
+/// A link as the kernel describes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Device {
+    /// Its index.
+    pub(crate) ifindex: u32,
+    /// Its name.
+    pub(crate) name: Name,
+    /// Its Ethernet address; zero for other kinds of link.
+    pub(crate) mac: Mac,
+    /// Its MTU.
+    pub(crate) mtu: u32,
+    /// Administratively up and with a carrier.
+    pub(crate) up: bool,
+    /// Administratively up.
+    pub(crate) admin_up: bool,
+    /// Times its carrier came or went: tells of a flap nobody saw.
+    pub(crate) carrier_changes: u32,
+}
+
+/// Where an address is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Place {
+    /// Index of the link.
+    pub(crate) ifindex: u32,
+    /// The address.
+    pub(crate) address: IpAddr,
+    /// Prefix length.
+    pub(crate) prefix: u8,
+}
+
+/// An address of a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Held {
+    /// Where.
+    pub(crate) place: Place,
+    /// Its scope, as rtnetlink numbers it.
+    pub(crate) scope: u8,
+    /// IPv4: follows another one of its subnet.
+    pub(crate) secondary: bool,
+    /// IPv6: not usable, or not yet: tentative or found to be a duplicate.
+    pub(crate) unusable: bool,
+    /// Marked with [`PROTOCOL`].
+    pub(crate) ours: bool,
+}
+
+/// A route of ours, as it is asked for and as the kernel tells it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Path {
+    /// Table.
+    pub(crate) table: u32,
+    /// Destination.
+    pub(crate) destination: IpAddr,
+    /// Prefix length.
+    pub(crate) prefix: u8,
+    /// Gateway.
+    pub(crate) via: Option<IpAddr>,
+    /// Outgoing link.
+    pub(crate) ifindex: Option<u32>,
+    /// Preferred source.
+    pub(crate) source: Option<IpAddr>,
+    /// Metric; 0 where none was given.
+    pub(crate) metric: u32,
+    /// Scope; where it is asked for.
+    pub(crate) scope: Option<u8>,
+}
+
+/// What IPv6 makes of a route without metric.
+const METRIC_V6: u32 = 1024;
+
+impl Path {
+    /// Whether `actual`, which the kernel told, is what was asked for.
+    pub(crate) fn is(&self, actual: &Self) -> bool {
+        let metric = |path: &Self| match (path.metric, path.destination) {
+            (0, IpAddr::V6(_)) => METRIC_V6,
+            (metric, _) => metric,
+        };
+        self.table == actual.table
+            && self.destination == actual.destination
+            && self.prefix == actual.prefix
+            && metric(self) == metric(actual)
+            && self.via == actual.via
+            && self.source == actual.source
+            && (self.ifindex.is_none() || self.ifindex == actual.ifindex)
+    }
+}
+
+/// One thing to be told to the kernel.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Operation {
+    /// Add an address.
+    AddAddress {
+        /// Where.
+        place: Place,
+        /// IPv4.
+        label: Option<Name>,
+        /// IPv4.
+        broadcast: Option<std::net::Ipv4Addr>,
+        /// As rtnetlink numbers it.
+        scope: u8,
+    },
+    /// Remove an address.
+    DeleteAddress(Place),
+    /// Add a route.
+    AddRoute(Path),
+    /// Remove a route.
+    DeleteRoute(Path),
+}
+
+/// What became of an operation: the kernel's error number.
+pub(crate) type Outcome = Result<(), rustix::io::Errno>;

@@ -1,0 +1,274 @@
+//! How rtnetlink says it: changes read from messages, operations written as messages.
+use super::change::{Change, Device, Held, Operation, PROTOCOL, Path, Place};
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
+};
+use rtnetlink::packet_route::address::{
+    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol, CacheInfo,
+};
+use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
+use rtnetlink::packet_route::route::{
+    RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType, RouteVia,
+};
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use vrrp_common::ident::Mac;
+
+/// A lifetime without end.
+const FOREVER: u32 = u32::MAX;
+
+/// What a message tells, or `None` where it is about nothing of interest.
+pub(crate) fn change(message: &RouteNetlinkMessage) -> Option<Change> {
+    match message {
+        // Bridges tell of their ports in messages of their own family: the link itself is not meant.
+        RouteNetlinkMessage::NewLink(link)
+            if link.header.interface_family == AddressFamily::Unspec =>
+        {
+            Some(Change::Link(device(link)?))
+        }
+        RouteNetlinkMessage::DelLink(link)
+            if link.header.interface_family == AddressFamily::Unspec =>
+        {
+            Some(Change::LinkGone { ifindex: link.header.index })
+        }
+        RouteNetlinkMessage::NewAddress(address) => Some(Change::Address(held(address)?)),
+        RouteNetlinkMessage::DelAddress(address) => Some(Change::AddressGone(held(address)?.place)),
+        RouteNetlinkMessage::NewRoute(route) => Some(Change::Route(path(route)?)),
+        RouteNetlinkMessage::DelRoute(route) => Some(Change::RouteGone(path(route)?)),
+        _ => None,
+    }
+}
+
+fn device(message: &LinkMessage) -> Option<Device> {
+    let header = &message.header;
+    let mut device = Device {
+        ifindex: header.index,
+        name: "".into(),
+        mac: Mac::default(),
+        mtu: 0,
+        // IFF_RUNNING is the operational state: up, or unknown where a driver does not tell.
+        up: header.flags.contains(LinkFlags::Up | LinkFlags::Running),
+        admin_up: header.flags.contains(LinkFlags::Up),
+        carrier_changes: 0,
+    };
+    let ethernet = matches!(header.link_layer_type, LinkLayerType::Ether | LinkLayerType::Loopback);
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => device.name = name.as_str().into(),
+            LinkAttribute::Mtu(mtu) => device.mtu = *mtu,
+            LinkAttribute::CarrierChanges(changes) => device.carrier_changes = *changes,
+            LinkAttribute::Address(bytes) if ethernet => {
+                device.mac = Mac(bytes.as_slice().try_into().unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+    (!device.name.is_empty()).then_some(device)
+}
+
+fn held(message: &AddressMessage) -> Option<Held> {
+    let header = &message.header;
+    let (mut address, mut local) = (None, None);
+    let mut flags = AddressFlags::from_bits_retain(u32::from(header.flags.bits()));
+    let mut ours = false;
+    for attribute in &message.attributes {
+        match attribute {
+            AddressAttribute::Address(ip) => address = Some(*ip),
+            AddressAttribute::Local(ip) => local = Some(*ip),
+            AddressAttribute::Flags(all) => flags = *all,
+            AddressAttribute::Protocol(protocol) => ours = u8::from(*protocol) == PROTOCOL,
+            _ => {}
+        }
+    }
+    Some(Held {
+        // On a point-to-point link the first is the peer's.
+        place: Place {
+            ifindex: header.index,
+            address: local.or(address)?,
+            prefix: header.prefix_len,
+        },
+        scope: header.scope.into(),
+        secondary: header.family == AddressFamily::Inet && flags.contains(AddressFlags::Secondary),
+        unusable: flags.contains(AddressFlags::Dadfailed)
+            || flags.contains(AddressFlags::Tentative) && !flags.contains(AddressFlags::Optimistic),
+        ours,
+    })
+}
+
+fn path(message: &RouteMessage) -> Option<Path> {
+    let header = &message.header;
+    if u8::from(header.protocol) != PROTOCOL || header.kind != RouteType::Unicast {
+        return None;
+    }
+    let destination = match header.address_family {
+        AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        AddressFamily::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        _ => return None,
+    };
+    let mut path = Path {
+        table: u32::from(header.table),
+        destination,
+        prefix: header.destination_prefix_length,
+        via: None,
+        ifindex: None,
+        source: None,
+        metric: 0,
+        scope: None,
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Table(table) => path.table = *table,
+            RouteAttribute::Destination(to) => path.destination = ip(to)?,
+            RouteAttribute::Gateway(via) => path.via = Some(ip(via)?),
+            RouteAttribute::Via(RouteVia::Inet6(via)) => path.via = Some((*via).into()),
+            RouteAttribute::Via(RouteVia::Inet(via)) => path.via = Some((*via).into()),
+            RouteAttribute::PrefSource(source) => path.source = Some(ip(source)?),
+            RouteAttribute::Oif(ifindex) => path.ifindex = Some(*ifindex),
+            RouteAttribute::Priority(metric) => path.metric = *metric,
+            _ => {}
+        }
+    }
+    Some(path)
+}
+
+fn ip(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(v4) => Some((*v4).into()),
+        RouteAddress::Inet6(v6) => Some((*v6).into()),
+        _ => None,
+    }
+}
+
+/// A message with its header filled in, ready to be written.
+pub(crate) fn request(
+    body: RouteNetlinkMessage,
+    flags: u16,
+    sequence: u32,
+) -> NetlinkMessage<RouteNetlinkMessage> {
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | flags;
+    header.sequence_number = sequence;
+    let mut message = NetlinkMessage::new(header, body.into());
+    message.finalize();
+    message
+}
+
+/// An operation and the flags it is asked with.
+pub(crate) fn operation(operation: &Operation) -> (RouteNetlinkMessage, u16) {
+    const CREATE: u16 = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+    match operation {
+        Operation::AddAddress { place, label, broadcast, scope } => {
+            let mut message = address(place);
+            message.header.scope = (*scope).into();
+            if let Some(broadcast) = broadcast {
+                message.attributes.push(AddressAttribute::Broadcast(*broadcast));
+            }
+            if let Some(label) = label {
+                message.attributes.push(AddressAttribute::Label(label.to_string()));
+            }
+            message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)));
+            if place.address.is_ipv6() {
+                // Duplicate address detection would delay the takeover, and find the old master.
+                message.header.flags = AddressHeaderFlags::Nodad;
+                if place.prefix == 128 {
+                    // Not to be chosen as a source, as keepalived has it.
+                    let mut lifetimes = CacheInfo::default();
+                    lifetimes.ifa_valid = FOREVER;
+                    message.attributes.push(AddressAttribute::CacheInfo(lifetimes));
+                }
+            }
+            (RouteNetlinkMessage::NewAddress(message), CREATE)
+        }
+        Operation::DeleteAddress(place) => {
+            (RouteNetlinkMessage::DelAddress(address(place)), NLM_F_ACK)
+        }
+        Operation::AddRoute(path) => (RouteNetlinkMessage::NewRoute(route(path)), CREATE),
+        Operation::DeleteRoute(path) => (RouteNetlinkMessage::DelRoute(route(path)), NLM_F_ACK),
+    }
+}
+
+fn address(place: &Place) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = family(place.address);
+    message.header.prefix_len = place.prefix;
+    message.header.index = place.ifindex;
+    message.attributes.push(AddressAttribute::Local(place.address));
+    message.attributes.push(AddressAttribute::Address(place.address));
+    message
+}
+
+fn route(path: &Path) -> RouteMessage {
+    let mut message = RouteMessage::default();
+    let header = &mut message.header;
+    header.address_family = family(path.destination);
+    header.destination_prefix_length = path.prefix;
+    // Tables beyond a byte stand only in the attribute.
+    header.table = u8::try_from(path.table).unwrap_or(0);
+    header.protocol = RouteProtocol::KeepAlived;
+    header.kind = RouteType::Unicast;
+    header.scope = match path.scope {
+        Some(scope) => scope.into(),
+        None if path.via.is_none() && path.destination.is_ipv4() => RouteScope::Link,
+        None => RouteScope::Universe,
+    };
+    let attributes = &mut message.attributes;
+    attributes.push(RouteAttribute::Table(path.table));
+    if path.prefix > 0 {
+        attributes.push(RouteAttribute::Destination(path.destination.into()));
+    }
+    match path.via {
+        Some(IpAddr::V6(via)) if path.destination.is_ipv4() => {
+            attributes.push(RouteAttribute::Via(RouteVia::Inet6(via)));
+        }
+        Some(via) => attributes.push(RouteAttribute::Gateway(via.into())),
+        None => {}
+    }
+    if let Some(source) = path.source {
+        attributes.push(RouteAttribute::PrefSource(source.into()));
+    }
+    if let Some(ifindex) = path.ifindex {
+        attributes.push(RouteAttribute::Oif(ifindex));
+    }
+    if path.metric != 0 {
+        attributes.push(RouteAttribute::Priority(path.metric));
+    }
+    message
+}
+
+fn family(address: IpAddr) -> AddressFamily {
+    match address {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    }
+}
+
+/// What can be asked for as a whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Dump {
+    /// Every link.
+    Links,
+    /// Every address.
+    Addresses,
+    /// Routes of ours of one family.
+    RoutesV4,
+    /// Routes of ours of one family.
+    RoutesV6,
+}
+
+/// A question for everything of a kind.
+pub(crate) fn dump(dump: Dump) -> (RouteNetlinkMessage, u16) {
+    let routes = |family| {
+        let mut message = RouteMessage::default();
+        message.header.address_family = family;
+        // A kernel that checks strictly leaves out all others: a router may hold a million.
+        message.header.protocol = RouteProtocol::KeepAlived;
+        RouteNetlinkMessage::GetRoute(message)
+    };
+    let body = match dump {
+        Dump::Links => RouteNetlinkMessage::GetLink(LinkMessage::default()),
+        Dump::Addresses => RouteNetlinkMessage::GetAddress(AddressMessage::default()),
+        Dump::RoutesV4 => routes(AddressFamily::Inet),
+        Dump::RoutesV6 => routes(AddressFamily::Inet6),
+    };
+    (body, NLM_F_DUMP)
+}

@@ -1,0 +1,563 @@
+//! What has to be done so that the kernel has what is wanted: desired and actual, compared.
+//!
+//! Level-triggered: nothing here remembers what was done before, only what is wanted and what the
+//! kernel tells. A *slot* is an address on an interface; several routers may want the same one.
+use super::change::{Change, Held, Operation, Outcome, Place};
+use super::routes::Routes;
+use super::table::Table;
+use super::task::{AddressReport, Link, OwnedReport, Presence};
+use crate::config::model::{Instance, Name, Vip};
+use rustix::io::Errno;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use vrrp_common::ident::{Mac, Priority, RouterId};
+
+/// An address on an interface, by name: the interface may not exist yet.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+struct Slot {
+    dev: Name,
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Slot {
+    fn of(vip: &Vip) -> Self {
+        Self { dev: vip.dev.clone(), address: vip.address, prefix: vip.prefix }
+    }
+}
+
+/// One address of one router.
+#[derive(Clone, Debug)]
+struct Entry {
+    slot: Slot,
+    /// Someone removed it: not wanted again before the router takes it anew.
+    suspended: bool,
+    /// Put back when it is next present.
+    vanished: bool,
+    presence: Presence,
+    /// Announcements when it becomes present.
+    announce: u32,
+    announced: u64,
+    repaired: u64,
+}
+
+struct Router {
+    instance: Arc<Instance>,
+    own: bool,
+    entries: Vec<Entry>,
+}
+
+/// An address to be announced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Announcement {
+    /// Whose.
+    pub(crate) router: RouterId,
+    /// Which of its addresses.
+    pub(crate) address: usize,
+    /// How often.
+    pub(crate) times: u32,
+    /// It came back, with its link or after someone removed it; flapping must not flood.
+    pub(crate) returned: bool,
+}
+
+/// Desired and actual.
+#[derive(Default)]
+pub(crate) struct Reconciler {
+    table: Table,
+    routers: HashMap<RouterId, Router>,
+    /// Who has which slot. Without users: to be removed from the kernel, then forgotten.
+    slots: HashMap<Slot, Vec<(RouterId, usize)>>,
+    by_dev: HashMap<Name, BTreeSet<Slot>>,
+    by_address: HashMap<IpAddr, usize>,
+    routes: Routes,
+    dirty: BTreeSet<Slot>,
+    /// Slots whose label, broadcast address or scope was configured anew.
+    outdated: HashSet<Slot>,
+    /// Links where an operation of ours removes addresses at this moment: what else vanishes there
+    /// follows from it (the kernel takes secondary addresses away with their primary one).
+    deleting: HashSet<u32>,
+    /// A listing is being read: what it lacks vanished unseen.
+    listing: bool,
+    names: BTreeSet<Name>,
+    lost: Vec<(RouterId, usize)>,
+    announcements: Vec<Announcement>,
+    touched: BTreeSet<RouterId>,
+}
+
+impl Reconciler {
+    /// A router exists or changed.
+    pub(crate) fn router(&mut self, id: RouterId, instance: Arc<Instance>) {
+        let old = self.routers.remove(&id);
+        let own = old.as_ref().is_some_and(|old| old.own);
+        for vip in old.iter().flat_map(|old| old.instance.vips()) {
+            let look = |vip: &Vip| (vip.label.clone(), vip.broadcast, vip.scope);
+            let slot = Slot::of(vip);
+            if instance.vips().any(|new| Slot::of(new) == slot && look(new) != look(vip)) {
+                self.outdated.insert(slot);
+            }
+        }
+        let mut former: HashMap<Slot, Entry> = HashMap::new();
+        for (number, entry) in old.into_iter().flat_map(|old| old.entries).enumerate() {
+            self.disuse(&entry.slot, id, number);
+            former.insert(entry.slot.clone(), entry);
+        }
+        let entries: Vec<Entry> = instance
+            .vips()
+            .map(|vip| {
+                let slot = Slot::of(vip);
+                former.remove(&slot).unwrap_or_else(|| Entry {
+                    slot,
+                    suspended: false,
+                    vanished: false,
+                    presence: Presence::Absent,
+                    announce: instance.garp.repeat,
+                    announced: 0,
+                    repaired: 0,
+                })
+            })
+            .collect();
+        for (number, entry) in entries.iter().enumerate() {
+            self.use_slot(&entry.slot, id, number);
+        }
+        self.routes.set(id, &instance, own);
+        self.routers.insert(id, Router { instance, own, entries });
+        self.touched.insert(id);
+    }
+
+    /// A router is gone.
+    pub(crate) fn forget(&mut self, id: RouterId) {
+        let Some(router) = self.routers.remove(&id) else { return };
+        for (number, entry) in router.entries.iter().enumerate() {
+            self.disuse(&entry.slot, id, number);
+        }
+        self.routes.forget(id);
+        self.touched.insert(id);
+    }
+
+    /// Its addresses and routes should be present, or absent.
+    pub(crate) fn own(&mut self, id: RouterId, own: bool, announce: u32) {
+        let Some(router) = self.routers.get_mut(&id) else { return };
+        router.own = own;
+        for entry in &mut router.entries {
+            entry.suspended = false;
+            entry.vanished = false;
+            entry.announce = announce;
+            if !own || entry.presence == Presence::Present {
+                entry.presence = Presence::Absent;
+            }
+            self.dirty.insert(entry.slot.clone());
+        }
+        self.routes.own(id, own);
+        self.touched.insert(id);
+    }
+
+    /// Every address of a router that is present on a working link, to be announced now.
+    pub(crate) fn announce(&mut self, id: RouterId, times: u32) {
+        let Some(router) = self.routers.get(&id).filter(|router| router.own) else { return };
+        for (address, entry) in router.entries.iter().enumerate() {
+            if entry.presence == Presence::Present {
+                let announcement = Announcement { router: id, address, times, returned: false };
+                self.announcements.push(announcement);
+            }
+        }
+    }
+
+    /// Takes in what the kernel told.
+    pub(crate) fn apply(&mut self, change: Change) {
+        let about = match &change {
+            Change::Address(held) => Some(held.place),
+            _ => None,
+        };
+        let adds_route = matches!(change, Change::Route(_));
+        let effect = self.table.apply(change);
+        if let Some(name) = effect.fell {
+            self.fell(&name);
+        }
+        if let Some(place) = effect.vanished {
+            self.vanished(&place);
+        }
+        if let Some(place) = about {
+            self.dirty.extend(self.slots_at(&place));
+        } else if effect.vanished.is_none() {
+            for name in &effect.names {
+                self.dirty.extend(self.by_dev.get(name).into_iter().flatten().cloned());
+            }
+        }
+        if !adds_route {
+            self.routes.look_again();
+        }
+        self.names.extend(effect.names);
+    }
+
+    /// A complete listing begins.
+    pub(crate) fn begin_listing(&mut self) {
+        self.table.begin_listing();
+        self.listing = true;
+    }
+
+    /// The listing was complete: what it did not tell is gone, and everything is looked at anew.
+    pub(crate) fn finish_listing(&mut self) {
+        for change in self.table.finish_listing() {
+            self.apply(change);
+        }
+        self.listing = false;
+        self.names.extend(self.table.names().cloned());
+        self.dirty.extend(self.slots.keys().cloned());
+        self.routes.look_again();
+    }
+
+    /// A listing of our routes alone begins.
+    pub(crate) fn begin_routes(&mut self) {
+        self.table.begin_routes();
+    }
+
+    /// It was complete.
+    pub(crate) fn finish_routes(&mut self) {
+        for change in self.table.finish_listing() {
+            self.table.apply(change);
+        }
+        self.routes.look_again();
+    }
+
+    /// What has to be done now, in this order. Asked again after [`Self::done`], until nothing is.
+    pub(crate) fn plan(&mut self) -> Vec<Operation> {
+        let mut added = Vec::new();
+        let mut removed = Vec::new();
+        for slot in std::mem::take(&mut self.dirty) {
+            let wanted = self.wanted(&slot);
+            let device = self.table.device(&slot.dev).map(|device| (device.ifindex, device.up));
+            let Some((ifindex, up)) = device else {
+                self.settle(&slot, &Presence::PendingNoDevice);
+                continue;
+            };
+            let place = Place { ifindex, address: slot.address, prefix: slot.prefix };
+            match (wanted, self.table.held(&place)) {
+                (Some(_), Some(held)) if self.is_outdated(&slot, held) => {
+                    removed.push(Operation::DeleteAddress(held.place));
+                    self.deleting.insert(ifindex);
+                    self.outdated.remove(&slot);
+                }
+                (Some(_), Some(_)) => {
+                    let presence = if up { Presence::Present } else { Presence::PendingLinkDown };
+                    self.settle(&slot, &presence);
+                }
+                (Some(vip), None) => {
+                    let broadcast = vip.broadcast;
+                    let (label, scope) = (vip.label.clone(), vip.scope);
+                    added.push(Operation::AddAddress { place, label, broadcast, scope });
+                }
+                (None, Some(held)) if !self.is_own(&slot, held) => {
+                    removed.push(Operation::DeleteAddress(held.place));
+                    self.deleting.insert(ifindex);
+                }
+                (None, _) => self.settle(&slot, &Presence::Absent),
+            }
+        }
+        let (mut operations, route_adds) = self.routes.plan(&self.table, &mut self.touched);
+        operations.append(&mut removed);
+        operations.append(&mut added);
+        operations.extend(route_adds);
+        operations
+    }
+
+    /// What became of an operation.
+    pub(crate) fn done(&mut self, operation: &Operation, outcome: Outcome) {
+        match operation {
+            Operation::AddAddress { place, scope, .. } => {
+                let slots = self.slots_at(place);
+                match outcome {
+                    Ok(()) | Err(Errno::EXIST) => {
+                        if self.table.held(place).is_none() {
+                            let (secondary, unusable) = (false, false);
+                            let (place, scope) = (*place, *scope);
+                            let held = Held { place, scope, secondary, unusable, ours: true };
+                            self.table.apply(Change::Address(held));
+                        }
+                        self.dirty.extend(slots);
+                    }
+                    Err(errno) => {
+                        let presence = match errno {
+                            Errno::NODEV | Errno::NXIO => Presence::PendingNoDevice,
+                            Errno::NETDOWN => Presence::PendingLinkDown,
+                            errno => Presence::Failed(words(errno)),
+                        };
+                        for slot in slots.iter().filter(|slot| slot.prefix == place.prefix) {
+                            self.settle(slot, &presence);
+                        }
+                    }
+                }
+            }
+            Operation::DeleteAddress(place) => {
+                self.deleting.remove(&place.ifindex);
+                let slots = self.slots_at(place);
+                match outcome {
+                    Ok(()) | Err(Errno::ADDRNOTAVAIL | Errno::NODEV | Errno::NXIO) => {
+                        self.table.apply(Change::AddressGone(*place));
+                        self.dirty.extend(slots);
+                    }
+                    Err(errno) => {
+                        for slot in slots {
+                            self.settle(&slot, &Presence::Failed(words(errno)));
+                        }
+                    }
+                }
+            }
+            Operation::AddRoute(path) | Operation::DeleteRoute(path) => {
+                let added = matches!(operation, Operation::AddRoute(_));
+                self.routes.done(path, added, outcome, &mut self.table, &mut self.touched);
+            }
+        }
+    }
+
+    /// Whether an address is present on a working link, and if so where and from which MAC.
+    pub(crate) fn announceable(&self, router: RouterId, address: usize) -> Option<Target> {
+        let router = self.routers.get(&router)?;
+        let entry = router.entries.get(address)?;
+        let device = self.table.device(&entry.slot.dev)?;
+        (router.own && entry.presence == Presence::Present && device.up).then_some(Target {
+            ifindex: device.ifindex,
+            mac: device.mac,
+            address: entry.slot.address,
+        })
+    }
+
+    /// An announcement of it was sent.
+    pub(crate) fn announced(&mut self, router: RouterId, address: usize) {
+        let entry = self.routers.get_mut(&router).and_then(|r| r.entries.get_mut(address));
+        if let Some(entry) = entry {
+            entry.announced += 1;
+            self.touched.insert(router);
+        }
+    }
+
+    /// Addresses that someone else removed since last asked.
+    pub(crate) fn take_lost(&mut self) -> Vec<(RouterId, usize)> {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// What is to be announced since last asked.
+    pub(crate) fn take_announcements(&mut self) -> Vec<Announcement> {
+        std::mem::take(&mut self.announcements)
+    }
+
+    /// Links that may look different since last asked, as they look now.
+    pub(crate) fn take_links(&mut self) -> Vec<Link> {
+        let names = std::mem::take(&mut self.names);
+        names.iter().map(|name| self.table.view(name, |held| self.is_virtual(held))).collect()
+    }
+
+    /// Routers whose report may be different since last asked; `None` where a router is gone.
+    pub(crate) fn take_reports(&mut self) -> Vec<(RouterId, Option<OwnedReport>)> {
+        let touched = std::mem::take(&mut self.touched);
+        touched.into_iter().map(|id| (id, self.report(id))).collect()
+    }
+
+    /// Whether any router has routes.
+    pub(crate) fn has_routes(&self) -> bool {
+        !self.routes.is_empty()
+    }
+
+    /// Whether routes vanish unseen: what is known of them has to be read again.
+    pub(crate) fn routes_stale(&mut self) -> bool {
+        self.routes.take_stale()
+    }
+
+    fn report(&self, id: RouterId) -> Option<OwnedReport> {
+        let router = self.routers.get(&id)?;
+        let addresses = router.entries.iter().map(|entry| AddressReport {
+            presence: entry.presence.clone(),
+            announced: entry.announced,
+            repaired: entry.repaired,
+        });
+        Some(OwnedReport { addresses: addresses.collect(), routes: self.routes.report(id) })
+    }
+
+    fn use_slot(&mut self, slot: &Slot, id: RouterId, number: usize) {
+        let users = self.slots.entry(slot.clone()).or_insert_with(|| {
+            self.by_dev.entry(slot.dev.clone()).or_default().insert(slot.clone());
+            *self.by_address.entry(slot.address).or_default() += 1;
+            Vec::new()
+        });
+        users.push((id, number));
+        self.dirty.insert(slot.clone());
+        self.names.insert(slot.dev.clone());
+    }
+
+    fn disuse(&mut self, slot: &Slot, id: RouterId, number: usize) {
+        if let Some(users) = self.slots.get_mut(slot) {
+            users.retain(|user| *user != (id, number));
+            self.dirty.insert(slot.clone());
+        }
+    }
+
+    /// The slots an address of the kernel is in: to IPv6 it is the same address under any prefix.
+    fn slots_at(&self, place: &Place) -> Vec<Slot> {
+        let Some(device) = self.table.by_index(place.ifindex) else { return Vec::new() };
+        let slot = |prefix| Slot { dev: device.name.clone(), address: place.address, prefix };
+        if place.address.is_ipv4() {
+            let slot = slot(place.prefix);
+            return if self.slots.contains_key(&slot) { vec![slot] } else { Vec::new() };
+        }
+        let Some(slots) = self.by_dev.get(&device.name) else { return Vec::new() };
+        slots.range(slot(0)..=slot(u8::MAX)).cloned().collect()
+    }
+
+    fn wanted(&self, slot: &Slot) -> Option<&Vip> {
+        self.slots.get(slot)?.iter().find_map(|(id, number)| {
+            let router = self.routers.get(id)?;
+            let entry = router.entries.get(*number)?;
+            (router.own && !entry.suspended).then(|| router.instance.vips().nth(*number))?
+        })
+    }
+
+    /// An address of ours that has the wrong label, scope or (IPv6) prefix: it is made anew.
+    fn is_outdated(&self, slot: &Slot, held: &Held) -> bool {
+        let wanted_as_it_is = || {
+            let same = Slot { prefix: held.place.prefix, ..slot.clone() };
+            self.wanted(&same).is_some()
+        };
+        held.ours
+            && (self.outdated.contains(slot)
+                || held.place.prefix != slot.prefix && !wanted_as_it_is())
+    }
+
+    /// An address the owner's interface (priority 255) has of its own accord is not ours to remove.
+    fn is_own(&self, slot: &Slot, held: &Held) -> bool {
+        let users = self.slots.get(slot).map(Vec::as_slice).unwrap_or_default();
+        let owner = |id: &RouterId| {
+            self.routers.get(id).is_some_and(|router| router.instance.priority == Priority::OWNER)
+        };
+        !held.ours && !users.is_empty() && users.iter().all(|(id, _)| owner(id))
+    }
+
+    fn is_virtual(&self, held: &Held) -> bool {
+        if !self.by_address.contains_key(&held.place.address) {
+            return false;
+        }
+        !self.slots_at(&held.place).iter().any(|slot| self.is_own(slot, held))
+    }
+
+    /// What a slot is like now, for everyone who has it.
+    fn settle(&mut self, slot: &Slot, presence: &Presence) {
+        let Some(users) = self.slots.get(slot) else { return };
+        if users.is_empty() {
+            if !matches!(presence, Presence::Failed(_)) {
+                self.drop_slot(slot);
+            }
+            return;
+        }
+        for (id, number) in users.clone() {
+            let Some(router) = self.routers.get_mut(&id) else { continue };
+            let Some(entry) = router.entries.get_mut(number) else { continue };
+            let wanted = router.own && !entry.suspended;
+            let new = match presence {
+                Presence::Failed(_) => presence.clone(),
+                _ if !wanted => Presence::Absent,
+                _ => presence.clone(),
+            };
+            if wanted && new == Presence::PendingNoDevice && router.instance.no_repair {
+                // keepalived tries once, on becoming master.
+                entry.suspended = true;
+            }
+            if new == Presence::Present && entry.presence != Presence::Present {
+                let returned = entry.vanished || entry.presence != Presence::Absent;
+                entry.repaired += u64::from(entry.vanished);
+                entry.vanished = false;
+                let times = entry.announce;
+                entry.announce = router.instance.garp.repeat;
+                self.announcements.push(Announcement {
+                    router: id,
+                    address: number,
+                    times,
+                    returned,
+                });
+            }
+            if entry.presence != new {
+                entry.presence = new;
+                self.touched.insert(id);
+            }
+        }
+    }
+
+    fn drop_slot(&mut self, slot: &Slot) {
+        self.slots.remove(slot);
+        if let Some(slots) = self.by_dev.get_mut(&slot.dev) {
+            slots.remove(slot);
+            if slots.is_empty() {
+                self.by_dev.remove(&slot.dev);
+            }
+        }
+        if let Some(count) = self.by_address.get_mut(&slot.address) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_address.remove(&slot.address);
+            }
+        }
+        self.names.insert(slot.dev.clone());
+    }
+
+    /// A link stopped working, if only for a moment: its addresses are announced when it returns.
+    fn fell(&mut self, name: &Name) {
+        self.routes.mark_stale();
+        let slots: Vec<Slot> = self.by_dev.get(name).into_iter().flatten().cloned().collect();
+        for slot in slots {
+            if self.slots.get(&slot).is_some_and(|users| !users.is_empty()) {
+                self.settle(&slot, &Presence::PendingLinkDown);
+            }
+            self.dirty.insert(slot);
+        }
+    }
+
+    /// An address the kernel had is gone, and whether someone is to blame.
+    fn vanished(&mut self, place: &Place) {
+        self.routes.mark_stale();
+        // The kernel itself takes IPv6 addresses away when a link goes down, and secondary addresses
+        // with their primary one. Where a listing shows the absence of an IPv6 address, the link may
+        // have been down for a moment.
+        let ours = self.deleting.contains(&place.ifindex);
+        let kernel = !self.table.by_index(place.ifindex).is_some_and(|device| device.up)
+            || ours
+            || self.listing && place.address.is_ipv6();
+        for slot in self.slots_at(place) {
+            for (id, number) in self.slots.get(&slot).cloned().unwrap_or_default() {
+                let Some(router) = self.routers.get_mut(&id) else { continue };
+                let Some(entry) = router.entries.get_mut(number) else { continue };
+                if !router.own || entry.suspended || entry.presence == Presence::Absent {
+                    continue;
+                }
+                let tracked = router.instance.vips().nth(number).is_none_or(|vip| !vip.no_track);
+                entry.vanished = !ours;
+                if entry.presence == Presence::Present {
+                    entry.presence = Presence::Absent;
+                }
+                entry.suspended = !ours && router.instance.no_repair || tracked && !kernel;
+                if !kernel {
+                    self.lost.push((id, number));
+                }
+                self.touched.insert(id);
+            }
+            self.dirty.insert(slot);
+        }
+    }
+}
+
+/// Where an announcement goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Target {
+    /// The link.
+    pub(crate) ifindex: u32,
+    /// Its Ethernet address.
+    pub(crate) mac: Mac,
+    /// The virtual address.
+    pub(crate) address: IpAddr,
+}
+
+/// The kernel's words for an error.
+pub(super) fn words(errno: Errno) -> String {
+    let text = std::io::Error::from(errno).to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}

@@ -1,0 +1,228 @@
+//! What is in the kernel: links, their addresses, our routes, as far as it has told.
+use super::change::{Change, Device, Held, Path, Place};
+use super::task::Link;
+use crate::config::model::Name;
+use crate::engine::input::{LinkAddresses, LinkState};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use vrrp_common::ident::Mac;
+
+const SCOPE_HOST: u8 = 254;
+
+/// Everything the kernel has told.
+#[derive(Default, Debug)]
+pub(crate) struct Table {
+    links: BTreeMap<u32, Entry>,
+    names: HashMap<Name, u32>,
+    routes: BTreeSet<Path>,
+    /// What a listing has not told yet.
+    unseen: Unseen,
+}
+
+#[derive(Debug)]
+struct Entry {
+    device: Device,
+    /// In the order they were told: the first is the one the kernel prefers.
+    addresses: BTreeMap<u64, Held>,
+    /// Where in that order each is.
+    places: HashMap<(IpAddr, u8), u64>,
+    next: u64,
+}
+
+/// What the kernel tells addresses of one link apart by: the prefix counts only for IPv4.
+fn key(place: &Place) -> (IpAddr, u8) {
+    (place.address, if place.address.is_ipv6() { 0 } else { place.prefix })
+}
+
+#[derive(Default, Debug)]
+struct Unseen {
+    links: BTreeSet<u32>,
+    addresses: BTreeSet<Place>,
+    routes: BTreeSet<Path>,
+}
+
+/// What a change meant.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Effect {
+    /// Names whose link may look different now.
+    pub(crate) names: Vec<Name>,
+    /// A link stopped working, or may have for a moment.
+    pub(crate) fell: Option<Name>,
+    /// An address was there before and is not any more.
+    pub(crate) vanished: Option<Place>,
+}
+
+impl Table {
+    /// Takes in what the kernel told.
+    pub(crate) fn apply(&mut self, change: Change) -> Effect {
+        match change {
+            Change::Link(device) => self.link(device),
+            Change::LinkGone { ifindex } => self.link_gone(ifindex),
+            Change::Address(held) => self.address(held),
+            Change::AddressGone(place) => self.address_gone(place),
+            Change::Route(path) => {
+                self.unseen.routes.remove(&path);
+                self.routes.insert(path);
+                Effect::default()
+            }
+            Change::RouteGone(path) => {
+                self.routes.remove(&path);
+                Effect::default()
+            }
+        }
+    }
+
+    fn link(&mut self, device: Device) -> Effect {
+        let ifindex = device.ifindex;
+        self.unseen.links.remove(&ifindex);
+        let mut effect = Effect { names: vec![device.name.clone()], ..Effect::default() };
+        match self.links.get_mut(&ifindex) {
+            Some(entry) => {
+                let old = std::mem::replace(&mut entry.device, device);
+                let new = &entry.device;
+                // A change of the carrier's count between two messages that say "up" is a flap
+                // whose own messages were lost or merged.
+                let flapped = old.up && new.up && old.carrier_changes != new.carrier_changes;
+                if (old.up && !new.up) || flapped || old.name != new.name {
+                    effect.fell = Some(old.name.clone());
+                }
+                if old.name != new.name {
+                    let name = new.name.clone();
+                    effect.names.push(old.name.clone());
+                    if self.names.get(&old.name) == Some(&ifindex) {
+                        self.names.remove(&old.name);
+                    }
+                    self.names.insert(name, ifindex);
+                }
+            }
+            None => {
+                self.names.insert(device.name.clone(), ifindex);
+                let (addresses, places) = (BTreeMap::new(), HashMap::new());
+                self.links.insert(ifindex, Entry { device, addresses, places, next: 0 });
+            }
+        }
+        effect
+    }
+
+    fn link_gone(&mut self, ifindex: u32) -> Effect {
+        self.unseen.links.remove(&ifindex);
+        let Some(entry) = self.links.remove(&ifindex) else { return Effect::default() };
+        let name = entry.device.name;
+        if self.names.get(&name) == Some(&ifindex) {
+            self.names.remove(&name);
+        }
+        self.routes.retain(|path| path.ifindex != Some(ifindex));
+        Effect { names: vec![name.clone()], fell: Some(name), vanished: None }
+    }
+
+    fn address(&mut self, held: Held) -> Effect {
+        self.unseen.addresses.remove(&held.place);
+        let Some(entry) = self.links.get_mut(&held.place.ifindex) else { return Effect::default() };
+        let next = &mut entry.next;
+        let position = *entry.places.entry(key(&held.place)).or_insert_with(|| {
+            *next += 1;
+            *next
+        });
+        entry.addresses.insert(position, held);
+        Effect { names: vec![entry.device.name.clone()], ..Effect::default() }
+    }
+
+    fn address_gone(&mut self, place: Place) -> Effect {
+        self.unseen.addresses.remove(&place);
+        let Some(entry) = self.links.get_mut(&place.ifindex) else { return Effect::default() };
+        let Some(position) = entry.places.remove(&key(&place)) else { return Effect::default() };
+        entry.addresses.remove(&position);
+        // The kernel drops a route whose preferred source is gone without a word.
+        self.routes.retain(|path| path.source != Some(place.address));
+        Effect { names: vec![entry.device.name.clone()], fell: None, vanished: Some(place) }
+    }
+
+    /// A complete listing begins: what it does not tell until [`Self::finish_listing`] is gone.
+    pub(crate) fn begin_listing(&mut self) {
+        self.unseen = Unseen {
+            links: self.links.keys().copied().collect(),
+            addresses: self
+                .links
+                .values()
+                .flat_map(|e| e.addresses.values().map(|h| h.place))
+                .collect(),
+            routes: self.routes.clone(),
+        };
+    }
+
+    /// What was known before the listing and not told by it, as changes to be applied.
+    pub(crate) fn finish_listing(&mut self) -> Vec<Change> {
+        let Unseen { links, addresses, routes } = std::mem::take(&mut self.unseen);
+        let addresses = addresses.into_iter().map(Change::AddressGone);
+        let links = links.into_iter().map(|ifindex| Change::LinkGone { ifindex });
+        let routes = routes.into_iter().map(Change::RouteGone);
+        addresses.chain(links).chain(routes).collect()
+    }
+
+    /// A listing of routes alone begins.
+    pub(crate) fn begin_routes(&mut self) {
+        self.unseen.routes = self.routes.clone();
+    }
+
+    /// The link of this name.
+    pub(crate) fn device(&self, name: &str) -> Option<&Device> {
+        self.links.get(self.names.get(name)?).map(|entry| &entry.device)
+    }
+
+    /// The link with this index.
+    pub(crate) fn by_index(&self, ifindex: u32) -> Option<&Device> {
+        self.links.get(&ifindex).map(|entry| &entry.device)
+    }
+
+    /// Every name.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Name> {
+        self.names.keys()
+    }
+
+    /// An address, IPv6 under whatever prefix.
+    pub(crate) fn held(&self, place: &Place) -> Option<&Held> {
+        let entry = self.links.get(&place.ifindex)?;
+        entry.addresses.get(entry.places.get(&key(place))?)
+    }
+
+    /// Routes of ours.
+    pub(crate) fn routes(&self) -> &BTreeSet<Path> {
+        &self.routes
+    }
+
+    /// How a name looks to the rest of the program: the addresses of `excluded` are not the link's
+    /// own.
+    pub(crate) fn view(&self, name: &Name, excluded: impl Fn(&Held) -> bool) -> Link {
+        let Some(entry) = self.names.get(name).and_then(|ifindex| self.links.get(ifindex)) else {
+            return Link {
+                name: name.clone(),
+                ifindex: 0,
+                mac: Mac::default(),
+                mtu: 0,
+                state: LinkState::Missing,
+            };
+        };
+        let own = || entry.addresses.values().filter(|held| !excluded(held));
+        let v4 = own()
+            .filter_map(|held| match held.place.address {
+                IpAddr::V4(v4) => Some((held.scope >= SCOPE_HOST, held.secondary, v4)),
+                IpAddr::V6(_) => None,
+            })
+            // The first of the least: addresses follow each other in the kernel's order.
+            .min_by_key(|(host, secondary, _)| (*host, *secondary))
+            .map(|(_, _, v4)| v4);
+        let v6 = own().find_map(|held| match held.place.address {
+            IpAddr::V6(v6) if v6.is_unicast_link_local() && !held.unusable => Some(v6),
+            _ => None,
+        });
+        let addresses = LinkAddresses { v4, v6 };
+        let device = &entry.device;
+        Link {
+            name: name.clone(),
+            ifindex: device.ifindex,
+            mac: device.mac,
+            mtu: device.mtu,
+            state: if device.up { LinkState::Up(addresses) } else { LinkState::Down(addresses) },
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! How do netlink, the reconciler and the announcements work together.
+use super::announce::{Announcer, Lane, Which};
+use super::message::Dump;
+use super::netlink::{Lapse, Netlink};
+use super::reconcile::{Reconciler, Target};
+use super::sys;
+use super::task::{Command, Event, Link, Options, Owned};
+use crate::config::model::Name;
+use anyhow::Context;
+use socket2::Socket;
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+use vrrp_common::ident::{Family, Mac};
+use vrrp_common::time::Instant;
+use vrrp_common::wire::{arp, ndisc};
+
+/// Plans carried out before others get their turn: someone who fights us for an address must not
+/// keep us from everything else.
+const ROUNDS: usize = 8;
+/// Pause before a listing that failed is tried again; grows with each failure.
+const PAUSE: Duration = Duration::from_millis(5);
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// A listing that changed while it was read is read again, but not for ever.
+const INCONSISTENT: usize = 4;
+/// Time until work that was left over is taken up again.
+const SOON: Duration = Duration::from_millis(50);
+
+/// The task's state.
+pub(super) struct Work<E> {
+    netlink: Netlink,
+    reconciler: Reconciler,
+    announcer: Announcer,
+    sockets: HashMap<u32, Socket>,
+    events: E,
+    owned: Owned,
+    /// Links as they were last told.
+    told: HashMap<Name, Link>,
+    /// Everything has to be read again.
+    lapsed: bool,
+    /// The last settling stopped before there was nothing left to do.
+    unfinished: bool,
+}
+
+impl<E: Fn(Event)> Work<E> {
+    pub(super) fn open(events: E, owned: Owned, options: Options) -> anyhow::Result<Self> {
+        Ok(Self {
+            netlink: Netlink::open(options.receive_buffer).context("cannot open netlink socket")?,
+            reconciler: Reconciler::default(),
+            announcer: Announcer::default(),
+            sockets: HashMap::new(),
+            events,
+            owned,
+            told: HashMap::new(),
+            lapsed: false,
+            unfinished: false,
+        })
+    }
+
+    pub(super) fn command(&mut self, command: Command) {
+        match command {
+            Command::Router { router, instance } => self.reconciler.router(router, instance),
+            Command::Forget { router } => {
+                self.reconciler.forget(router);
+                self.announcer.forget(router);
+            }
+            Command::Own { router, own, announce } => {
+                self.reconciler.own(router, own, announce);
+                if !own {
+                    self.announcer.forget(router);
+                }
+            }
+            Command::Announce { router, times } => self.reconciler.announce(router, times),
+            Command::Globals(config) => {
+                let globals = &config.globals;
+                self.announcer.set_intervals(globals.garp_interval, globals.gna_interval);
+            }
+            Command::Resync => self.lapsed = true,
+        }
+    }
+
+    /// Waits until the kernel has something to tell.
+    pub(super) async fn readable(&self) -> anyhow::Result<()> {
+        self.netlink.readable().await.context("netlink socket")
+    }
+
+    /// Waits until an announcement is due.
+    pub(super) async fn due(&self) {
+        let now = now();
+        let soon = self.unfinished.then(|| now + SOON);
+        match self.announcer.deadline().into_iter().chain(soon).min() {
+            Some(deadline) => tokio::time::sleep(deadline.since(now)).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The first listing.
+    pub(super) async fn list(&mut self) -> anyhow::Result<()> {
+        self.follow_routes()?;
+        self.relist().await?;
+        self.tell();
+        (self.events)(Event::Ready);
+        Ok(())
+    }
+
+    /// Takes in what the kernel tells, does what has to be done, and tells of it.
+    pub(super) async fn settle(&mut self) -> anyhow::Result<()> {
+        self.follow_routes()?;
+        let reconciler = &mut self.reconciler;
+        let drained = self.netlink.drain(|change| reconciler.apply(change));
+        self.note(drained)?;
+        self.unfinished = true;
+        for _ in 0..ROUNDS {
+            if self.lapsed {
+                self.relist().await?;
+            }
+            if self.reconciler.routes_stale() {
+                self.list_routes().await?;
+            }
+            let operations = self.reconciler.plan();
+            if operations.is_empty() {
+                self.unfinished = self.lapsed;
+                break;
+            }
+            let reconciler = &mut self.reconciler;
+            let executed =
+                self.netlink.execute(&operations, |change| reconciler.apply(change)).await;
+            match executed {
+                Ok(outcomes) => {
+                    for (operation, outcome) in operations.iter().zip(outcomes) {
+                        if let Err(errno) = outcome {
+                            tracing::debug!(?operation, %errno, "refused by the kernel");
+                        }
+                        self.reconciler.done(operation, outcome);
+                    }
+                }
+                Err(lapse) => self.note(Err(lapse))?,
+            }
+        }
+        self.tell();
+        self.announce();
+        self.report();
+        Ok(())
+    }
+
+    fn follow_routes(&mut self) -> anyhow::Result<()> {
+        if self.reconciler.has_routes() && self.netlink.follow_routes()? {
+            // What was there before nobody told of.
+            self.lapsed = true;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, result: Result<(), Lapse>) -> anyhow::Result<()> {
+        match result {
+            Ok(()) => {}
+            Err(Lapse::Io(error)) => return Err(error).context("netlink socket"),
+            Err(lapse) => {
+                tracing::warn!(%lapse, "reading links, addresses and routes again");
+                self.lapsed = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads everything again. While notifications keep getting lost it is tried again and again:
+    /// nothing can be decided on what is not known.
+    async fn relist(&mut self) -> anyhow::Result<()> {
+        let mut pause = PAUSE;
+        loop {
+            self.lapsed = false;
+            self.reconciler.begin_listing();
+            let mut kinds = vec![Dump::Links, Dump::Addresses];
+            if self.reconciler.has_routes() {
+                kinds.extend([Dump::RoutesV4, Dump::RoutesV6]);
+            }
+            for kind in kinds {
+                self.read(kind).await?;
+                if self.lapsed {
+                    break;
+                }
+            }
+            if !self.lapsed {
+                self.reconciler.finish_listing();
+                return Ok(());
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn list_routes(&mut self) -> anyhow::Result<()> {
+        self.reconciler.begin_routes();
+        for kind in [Dump::RoutesV4, Dump::RoutesV6] {
+            self.read(kind).await?;
+            if self.lapsed {
+                return Ok(());
+            }
+        }
+        self.reconciler.finish_routes();
+        Ok(())
+    }
+
+    async fn read(&mut self, kind: Dump) -> anyhow::Result<()> {
+        for _ in 0..INCONSISTENT {
+            let reconciler = &mut self.reconciler;
+            match self.netlink.dump(kind, |change| reconciler.apply(change)).await {
+                Ok(true) => break,
+                Ok(false) => {}
+                // A kernel without IPv6 has no IPv6 routes.
+                Err(Lapse::Io(error)) if kind == Dump::RoutesV6 => {
+                    tracing::debug!(%error, "IPv6 routes cannot be listed");
+                    break;
+                }
+                Err(lapse) => {
+                    self.note(Err(lapse))?;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the loop what is different.
+    fn tell(&mut self) {
+        for link in self.reconciler.take_links() {
+            if link.ifindex == 0 && !self.told.contains_key(&link.name) {
+                continue;
+            }
+            if self.told.get(&link.name) != Some(&link) {
+                if link.ifindex == 0 {
+                    self.told.remove(&link.name);
+                } else {
+                    self.told.insert(link.name.clone(), link.clone());
+                }
+                (self.events)(Event::Link(link));
+            }
+        }
+        for (router, address) in self.reconciler.take_lost() {
+            (self.events)(Event::Lost { router, address });
+        }
+    }
+
+    fn announce(&mut self) {
+        let now = now();
+        for new in self.reconciler.take_announcements() {
+            let which = (new.router, new.address);
+            if let Some(lane) = self.lane(which) {
+                if new.returned {
+                    self.announcer.add_returned(lane, which, new.times, now);
+                } else {
+                    self.announcer.add(lane, which, new.times);
+                }
+            }
+        }
+        for (which, times) in self.announcer.calmed(now) {
+            if let Some(lane) = self.lane(which) {
+                self.announcer.add(lane, which, times);
+            }
+        }
+        for (lane, due) in self.announcer.due(now) {
+            self.send(lane, &due, now);
+        }
+    }
+
+    fn lane(&self, (router, address): Which) -> Option<Lane> {
+        let target = self.reconciler.announceable(router, address)?;
+        // Only an Ethernet has neighbours to be told.
+        (target.mac != Mac::default()).then(|| (target.ifindex, Family::of(target.address)))
+    }
+
+    fn send(&mut self, lane: Lane, due: &[Which], now: Instant) {
+        let frames: Vec<(Which, Vec<u8>)> = due
+            .iter()
+            .filter_map(|which| {
+                let target = self.reconciler.announceable(which.0, which.1)?;
+                (target.ifindex == lane.0).then(|| (*which, frame(&target)))
+            })
+            .collect();
+        if frames.is_empty() {
+            return;
+        }
+        let socket = match self.sockets.entry(lane.0) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => match sys::packet_socket(lane.0) {
+                Ok(socket) => entry.insert(socket),
+                Err(error) => {
+                    tracing::debug!(ifindex = lane.0, %error, "cannot announce");
+                    return;
+                }
+            },
+        };
+        let packets: Vec<_> = frames.iter().map(|(_, frame)| (None, frame.as_slice())).collect();
+        let mut gone = false;
+        sys::send_all(socket, &packets, |number, outcome| {
+            let which = frames[number].0;
+            match outcome {
+                Ok(()) => self.reconciler.announced(which.0, which.1),
+                Err(error) if is_full(&error) => self.announcer.refused(lane, which, now),
+                Err(error) => {
+                    // A dead link: it is announced when it returns.
+                    gone |= error.raw_os_error() != Some(libc::ENETDOWN);
+                    tracing::debug!(ifindex = lane.0, %error, "announcement not sent");
+                }
+            }
+        });
+        if gone {
+            self.sockets.remove(&lane.0);
+        }
+    }
+
+    fn report(&mut self) {
+        let reports = self.reconciler.take_reports();
+        if reports.is_empty() {
+            return;
+        }
+        let mut owned = self.owned.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (router, report) in reports {
+            match report {
+                Some(report) => owned.insert(router, report),
+                None => owned.remove(&router),
+            };
+        }
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::ENOBUFS)
+}
+
+fn frame(target: &Target) -> Vec<u8> {
+    match target.address {
+        IpAddr::V4(address) => arp::gratuitous(target.mac, address).to_vec(),
+        IpAddr::V6(address) => ndisc::unsolicited(target.mac, address).to_vec(),
+    }
+}
+
+fn now() -> Instant {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    // The monotonic clock starts at zero.
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(now.tv_nsec).unwrap_or(0);
+    Instant::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+}

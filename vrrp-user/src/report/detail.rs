@@ -1,0 +1,84 @@
+//! What does one router look like, key and value.
+use super::model::Instance;
+use super::table::age;
+use std::fmt::Write as _;
+
+/// Everything about one instance, as `xvrrp show NAME` prints it.
+pub fn instance(instance: &Instance) -> String {
+    let mut text = String::new();
+    let mut put = |key: &str, value: String| {
+        let _ = writeln!(text, "{:<32} {value}", format!("{key}:"));
+    };
+    let unknown = || "unknown".to_owned();
+    put("Instance", instance.name.clone());
+    put("State", format!("{} for {}", instance.state, age(instance.since_ms)));
+    for fault in &instance.faults {
+        put("  Fault", format!("{} {}", fault_words(&fault.reason), fault.object));
+    }
+    put("Interface", instance.interface.clone());
+    put("Virtual Router ID", instance.vrid.to_string());
+    put("Protocol", format!("VRRPv{} over {}", instance.protocol, instance.family));
+    put("Path", instance.path.clone().unwrap_or_else(unknown));
+    put("Source Address", instance.source.clone().unwrap_or_else(unknown));
+    put("Master", instance.master.clone().unwrap_or_else(unknown));
+    if let Some(priority) = instance.master_priority {
+        put("Master Priority", priority.to_string());
+    }
+    put("Priority", instance.base_priority.to_string());
+    put("Effective Priority", instance.priority.to_string());
+    for weight in &instance.weights {
+        put("  Weight", format!("{:+} by {}", weight.weight, weight.object));
+    }
+    put("Preempt Mode", if instance.preempt { "yes" } else { "no" }.to_owned());
+    put("Advertisement Interval", millis(instance.advert_interval_us));
+    put("Master Advertisement Interval", millis(instance.master_interval_us));
+    put("Skew Time", millis(instance.skew_us));
+    put("Master Down Interval", millis(instance.down_interval_us));
+    put("Became Master", instance.became_master.to_string());
+    put("Released Master", instance.released_master.to_string());
+    put("Advertisements Sent", instance.adverts_sent.to_string());
+    put("Priority Zero Sent", instance.priority_zero_sent.to_string());
+    put("Addresses", instance.addresses.len().to_string());
+    for address in &instance.addresses {
+        let mut words = format!("{} dev {}: {}", address.address, address.dev, address.state);
+        if let Some(why) = &address.why {
+            let _ = write!(words, ": {why}");
+        }
+        if address.excluded {
+            words.push_str(", excluded");
+        }
+        if address.no_track {
+            let _ = write!(words, ", no_track (prevented {} faults)", address.prevented);
+        }
+        let _ = write!(words, ", announced {}, repaired {}", address.announced, address.repaired);
+        put("  Address", words);
+    }
+    for route in &instance.routes {
+        let why = route.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+        put("  Route", format!("{}: {}{why}", route.route, route.state));
+    }
+    put("Received", String::new());
+    for (name, count) in instance.counters.iter().filter(|(_, count)| **count > 0) {
+        put(&format!("  {name}"), count.to_string());
+    }
+    text
+}
+
+fn fault_words(reason: &str) -> &str {
+    match reason {
+        "interface" => "its interface is down or missing:",
+        "no-source" => "no address to send from on",
+        "tracked-interface" => "tracked interface is down or missing:",
+        "address-interface" => "interface of a virtual address is down or missing:",
+        "route-interface" => "interface of a virtual route is down or missing:",
+        other => other,
+    }
+}
+
+/// Microseconds as milliseconds with up to three decimals.
+fn millis(us: u64) -> String {
+    match us % 1000 {
+        0 => format!("{} ms", us / 1000),
+        rest => format!("{}.{rest:03} ms", us / 1000),
+    }
+}

@@ -1,0 +1,173 @@
+//! How do the engine's, the network's and the dataplane's views become one snapshot.
+use super::model;
+use crate::config::model::{Route, Vip};
+use crate::dataplane::port::{Path, PortReport};
+use crate::engine::snapshot::{Reason, RouterSnapshot, State};
+use crate::net::task::{OwnedReport, Presence};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use vrrp_common::counter::Counter;
+use vrrp_common::ident::{Family, Priority, Version};
+use vrrp_common::layout::Counts;
+use vrrp_common::time::Instant;
+
+/// One router's report.
+pub fn instance(
+    now: Instant,
+    router: &RouterSnapshot,
+    counts: &Counts,
+    owned: &OwnedReport,
+    path: Option<Path>,
+) -> model::Instance {
+    let config = &router.instance;
+    let master = match router.state {
+        State::Active => Some("self".to_owned()),
+        _ => router.master.map(|address| address.to_string()),
+    };
+    let addresses = config.vips().enumerate().map(|(i, vip)| {
+        let report = owned.addresses.get(i);
+        let (state, why) = presence(report.map(|r| &r.presence));
+        model::Address {
+            address: vip_text(vip),
+            dev: vip.dev.to_string(),
+            excluded: i >= config.addresses.len(),
+            state,
+            why,
+            no_track: vip.no_track,
+            prevented: router.prevented.get(i).copied().unwrap_or(0),
+            announced: report.map_or(0, |r| r.announced),
+            repaired: report.map_or(0, |r| r.repaired),
+        }
+    });
+    let routes = config.routes.iter().enumerate().map(|(i, route)| {
+        let (state, why) = presence(owned.routes.get(i));
+        model::Route { route: route_text(route), state, why, no_track: route.no_track }
+    });
+    model::Instance {
+        name: config.name.to_string(),
+        interface: config.interface.to_string(),
+        vrid: config.vrid.get(),
+        family: match config.family {
+            Family::V4 => "ipv4".to_owned(),
+            Family::V6 => "ipv6".to_owned(),
+        },
+        protocol: match config.version {
+            Version::V2 => 2,
+            Version::V3 => 3,
+        },
+        state: router.state.to_string(),
+        priority: router.effective_priority.0,
+        base_priority: config.priority.0,
+        since_ms: millis(now.since(router.since)),
+        master,
+        master_priority: match router.state {
+            State::Backup => router.master_priority.map(|Priority(priority)| priority),
+            _ => None,
+        },
+        path: path.map(|path| path.name().to_owned()),
+        source: router.source.map(|address| address.to_string()),
+        preempt: config.preempt,
+        advert_interval_us: micros(config.advert_interval),
+        master_interval_us: micros(router.master_interval),
+        skew_us: micros(router.skew),
+        down_interval_us: micros(router.down_interval),
+        faults: router
+            .faults
+            .iter()
+            .map(|fault| model::Fault {
+                reason: reason(fault.reason).to_owned(),
+                object: fault.object.to_string(),
+            })
+            .collect(),
+        weights: router
+            .weights
+            .iter()
+            .map(|(object, weight)| model::Weight { object: object.to_string(), weight: *weight })
+            .collect(),
+        addresses: addresses.collect(),
+        routes: routes.collect(),
+        adverts_sent: router.adverts_sent,
+        priority_zero_sent: router.priority_zero_sent,
+        became_master: router.became_master,
+        released_master: router.released_master,
+        counters: counters(counts),
+    }
+}
+
+/// One port's report.
+pub fn port(port: &PortReport) -> model::Port {
+    model::Port {
+        interface: port.interface.clone(),
+        vlan: port.key.outer.checked_sub(1),
+        path: port.path.name().to_owned(),
+        why: port.why.clone(),
+        program_id: port.program,
+        counters: counters(&port.counts),
+    }
+}
+
+/// Counters by name, those at zero included: a counter that appears with its first event cannot be
+/// told from one that does not exist.
+fn counters(counts: &Counts) -> BTreeMap<String, u64> {
+    Counter::ALL
+        .iter()
+        .zip(counts.0)
+        .map(|(counter, count)| (counter.name().to_owned(), count))
+        .collect()
+}
+
+/// A fault's kind as reports name it.
+pub const fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Interface => "interface",
+        Reason::NoSource => "no-source",
+        Reason::TrackedInterface => "tracked-interface",
+        Reason::AddressInterface => "address-interface",
+        Reason::RouteInterface => "route-interface",
+    }
+}
+
+fn presence(presence: Option<&Presence>) -> (String, Option<String>) {
+    let (state, why) = match presence {
+        None | Some(Presence::Absent) => ("absent", None),
+        Some(Presence::Present) => ("present", None),
+        Some(Presence::PendingLinkDown) => ("pending (link down)", None),
+        Some(Presence::PendingNoDevice) => ("pending (no device)", None),
+        Some(Presence::Failed(why)) => ("failed", Some(why.clone())),
+    };
+    (state.to_owned(), why)
+}
+
+/// `ADDRESS/PREFIX`.
+pub fn vip_text(vip: &Vip) -> String {
+    format!("{}/{}", vip.address, vip.prefix)
+}
+
+/// As `ip route` writes it.
+pub fn route_text(route: &Route) -> String {
+    use std::fmt::Write as _;
+    let mut text = if route.prefix == 0 && route.destination.is_unspecified() {
+        "default".to_owned()
+    } else {
+        format!("{}/{}", route.destination, route.prefix)
+    };
+    let mut part = |word: &str, value: Option<String>| {
+        if let Some(value) = value {
+            let _ = write!(text, " {word} {value}");
+        }
+    };
+    part("via", route.via.map(|via| via.to_string()));
+    part("dev", route.dev.as_deref().map(str::to_owned));
+    part("src", route.source.map(|source| source.to_string()));
+    part("table", (route.table != 254).then(|| route.table.to_string()));
+    part("metric", route.metric.map(|metric| metric.to_string()));
+    text
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

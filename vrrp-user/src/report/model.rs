@@ -1,0 +1,171 @@
+//! What does the JSON of `xvrrp show` hold.
+//!
+//! Durations are in milliseconds where the name ends in `_ms` and in microseconds where it ends in
+//! `_us`. Fields are added, never renamed, within one `version` of the format.
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of this format.
+pub const FORMAT: u32 = 1;
+
+/// Everything.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Version of the daemon.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// The configuration file in force.
+    pub config: String,
+    /// Why the last reload was refused, if it was.
+    pub reload_error: Option<String>,
+    /// Routers, by name.
+    pub instances: Vec<Instance>,
+    /// Where adverts come in.
+    pub ports: Vec<Port>,
+    /// What the controller had to do itself.
+    pub controller: Controller,
+}
+
+/// One virtual router.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Instance {
+    /// Name in the configuration.
+    pub name: String,
+    /// Interface of its adverts.
+    pub interface: String,
+    /// Virtual router id.
+    pub vrid: u8,
+    /// `ipv4` or `ipv6`.
+    pub family: String,
+    /// VRRP version spoken.
+    pub protocol: u8,
+    /// `INIT`, `BACKUP`, `MASTER` or `FAULT`.
+    pub state: String,
+    /// Effective priority.
+    pub priority: u8,
+    /// Configured priority.
+    pub base_priority: u8,
+    /// Time in this state.
+    pub since_ms: u64,
+    /// `self`, the address of the master, or nothing where none is known.
+    pub master: Option<String>,
+    /// Priority of another master.
+    pub master_priority: Option<u8>,
+    /// How adverts come in: `xdp-native`, `xdp-skb`, `socket`; nothing while the interface is missing.
+    pub path: Option<String>,
+    /// Address its own adverts come from.
+    pub source: Option<String>,
+    /// Whether a higher priority takes over from a lower master.
+    pub preempt: bool,
+    /// Own advertisement interval.
+    pub advert_interval_us: u64,
+    /// Active_Adver_Interval.
+    pub master_interval_us: u64,
+    /// Skew_Time.
+    pub skew_us: u64,
+    /// Active_Down_Interval.
+    pub down_interval_us: u64,
+    /// Why it is in FAULT.
+    pub faults: Vec<Fault>,
+    /// What makes the effective priority differ from the configured one.
+    pub weights: Vec<Weight>,
+    /// Virtual addresses.
+    pub addresses: Vec<Address>,
+    /// Virtual routes.
+    pub routes: Vec<Route>,
+    /// Adverts sent.
+    pub adverts_sent: u64,
+    /// Adverts of priority 0 sent.
+    pub priority_zero_sent: u64,
+    /// Times it became master.
+    pub became_master: u64,
+    /// Times it stopped being master.
+    pub released_master: u64,
+    /// Received packets by verdict and remark.
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// One reason for FAULT.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Fault {
+    /// Kind: `interface`, `no-source`, `tracked-interface`, `address-interface`, `route-interface`.
+    pub reason: String,
+    /// Interface, address or route.
+    pub object: String,
+}
+
+/// One tracked object's part in the priority.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Weight {
+    /// The object.
+    pub object: String,
+    /// What it adds.
+    pub weight: i16,
+}
+
+/// One virtual address.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Address {
+    /// With prefix length.
+    pub address: String,
+    /// Its interface.
+    pub dev: String,
+    /// Listed under `virtual_ipaddress_excluded`.
+    pub excluded: bool,
+    /// `absent`, `present`, `pending (link down)`, `pending (no device)` or `failed`.
+    pub state: String,
+    /// The kernel's words where it failed.
+    pub why: Option<String>,
+    /// Its interface causes no fault.
+    pub no_track: bool,
+    /// FAULT transitions that `no_track` prevented.
+    pub prevented: u64,
+    /// Gratuitous ARPs or neighbour advertisements sent.
+    pub announced: u64,
+    /// Times it was put back.
+    pub repaired: u64,
+}
+
+/// One virtual route.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Route {
+    /// As `ip route` writes it.
+    pub route: String,
+    /// As for an address.
+    pub state: String,
+    /// The kernel's words where it failed.
+    pub why: Option<String>,
+    /// Its interface causes no fault.
+    pub no_track: bool,
+}
+
+/// Where adverts come in.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Port {
+    /// Interface.
+    pub interface: String,
+    /// VLAN id, where frames carry one.
+    pub vlan: Option<u16>,
+    /// `xdp-native`, `xdp-skb` or `socket`.
+    pub path: String,
+    /// Why not the fastest path.
+    pub why: Option<String>,
+    /// Kernel id of the XDP program.
+    pub program_id: Option<u32>,
+    /// Packets that belong to no router, by reason.
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// What the controller had to do itself.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Controller {
+    /// Adverts handed over as news.
+    pub events: u64,
+    /// Times the dataplane woke it.
+    pub wakeups: u64,
+    /// Adverts the kernel would not send.
+    pub send_errors: u64,
+}
