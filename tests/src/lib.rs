@@ -1,1 +1,2 @@
 //! The testbed: simulator, namespace lab, capture.
+pub mod sim;
