@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 use vrrp_common::ident::{Priority, Version};
+use vrrp_tests::sim::fabric::Rules;
 use vrrp_tests::sim::node::Path;
 use vrrp_tests::sim::plan::{Act, Plan, Weather, part};
 use vrrp_tests::sim::trace::{Trace, hold};
@@ -219,6 +220,10 @@ fn the_winner_takes_over_within_its_down_interval() {
         let mut plan = plain(seed, centis, &[200, 150, 100, 50]);
         let death = plan.settled + part(plan.interval, 1000 + seed * 37 % 5000);
         let quietly = seed % 3 > 0;
+        // Nothing overtakes the resignation, which would make it void.
+        let wire = Duration::from_micros(100);
+        let rules = Rules { least_delay: wire, jitter: Duration::ZERO, ..Rules::CALM };
+        plan.script.insert(0, (Duration::ZERO, Act::Wire(rules)));
         let last = if quietly { Act::Kill(0) } else { Act::Stop(0) };
         plan.script.push((death, last));
         let mut lan = Lan::new(&plan, FAST, trace);
@@ -231,7 +236,6 @@ fn the_winner_takes_over_within_its_down_interval() {
         let [rise] = rises[..] else { return Err(format!("who took over: {rises:?}")) };
         let down = timing::down_interval(Version::V3, plan.interval, Priority(150), 3);
         let skew = timing::skew(Version::V3, plan.interval, Priority(150));
-        let wire = Duration::from_micros(130);
         let waited = rise.at - death;
         // The last advert came up to an interval before the death.
         let (least, most, why) = match quietly {
