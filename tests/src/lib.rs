@@ -5,3 +5,4 @@ pub mod gate;
 pub mod kernel_rig;
 pub mod lab;
 pub mod net_rig;
+pub mod sim;
