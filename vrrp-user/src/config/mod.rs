@@ -1,2 +1,40 @@
 //! What does a keepalived.conf say: text to tokens with spans, to a tree, to a validated model.
+//!
+//! [`load`] never stops at the first problem: it reports every problem of every file in the order
+//! of the text. It does no IO of its own; files, globs and the host's name come from a [`Source`].
+pub mod diagnostic;
+mod expand;
+mod findings;
+pub mod keyword;
+mod lower;
 pub mod model;
+pub mod render;
+mod sequence;
+pub mod source;
+mod suggest;
+mod token;
+mod tree;
+mod variable;
+
+#[cfg(test)]
+mod tests;
+
+use diagnostic::{Diagnostic, Severity};
+use findings::Findings;
+use model::Config;
+use source::Source;
+use std::path::Path;
+
+/// Reads, expands and validates the file at `path` with everything it includes.
+///
+/// The configuration is there only when no diagnostic is an error. Diagnostics come in the order
+/// of the text, an included file's where it is included.
+pub fn load(path: &Path, source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
+    let mut findings = Findings::default();
+    let tokens = expand::read(path, source, &mut findings);
+    let nodes = tree::build(tokens, &mut findings);
+    let config = lower::lower(&nodes, &mut findings);
+    let diagnostics = findings.finish();
+    let failed = diagnostics.iter().any(|found| found.severity == Severity::Error);
+    ((!failed).then_some(config), diagnostics)
+}

@@ -1,0 +1,194 @@
+//! How do the stages of the loader report what they find, and in which order is it told.
+use super::diagnostic::{Diagnostic, Place, Severity, SourceFile};
+use super::model::Origin;
+use std::sync::Arc;
+
+/// More diagnostics than anybody reads; the rest are only counted.
+const LIMIT: usize = 1000;
+
+/// A stretch of a file, small enough to sit in every token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Span {
+    /// Index of the file.
+    pub(super) file: u32,
+    /// First byte.
+    pub(super) start: u32,
+    /// Byte after the last.
+    pub(super) end: u32,
+}
+
+impl Span {
+    /// From the start of `self` to the end of `other`, if both are in one file.
+    pub(super) fn to(self, other: Self) -> Self {
+        if self.file == other.file && self.start <= other.end {
+            Self { end: other.end, ..self }
+        } else {
+            self
+        }
+    }
+}
+
+/// The files read so far and the diagnostics about them.
+#[derive(Default)]
+pub(super) struct Findings {
+    files: Vec<Arc<SourceFile>>,
+    list: Vec<Diagnostic>,
+    left_out_errors: usize,
+    left_out_warnings: usize,
+}
+
+/// A diagnostic being written.
+pub(super) struct Entry<'a> {
+    files: &'a [Arc<SourceFile>],
+    diagnostic: Option<&'a mut Diagnostic>,
+}
+
+impl Entry<'_> {
+    /// What to say at the place itself.
+    pub(super) fn label(self, label: impl Into<String>) -> Self {
+        if let Some(diagnostic) = self.diagnostic {
+            diagnostic.label = Some(label.into());
+            return Self { files: self.files, diagnostic: Some(diagnostic) };
+        }
+        self
+    }
+
+    /// What to do about it.
+    pub(super) fn help(self, help: impl Into<String>) -> Self {
+        if let Some(diagnostic) = self.diagnostic {
+            diagnostic.help = Some(help.into());
+            return Self { files: self.files, diagnostic: Some(diagnostic) };
+        }
+        self
+    }
+
+    /// Another place that matters.
+    pub(super) fn also(self, span: Span, why: impl Into<String>) -> Self {
+        if let Some(diagnostic) = self.diagnostic {
+            if let Some(place) = place(self.files, span) {
+                diagnostic.related.push((place, why.into()));
+            }
+            return Self { files: self.files, diagnostic: Some(diagnostic) };
+        }
+        self
+    }
+}
+
+fn place(files: &[Arc<SourceFile>], span: Span) -> Option<Place> {
+    let file = files.get(span.file as usize)?.clone();
+    Some(Place { file, start: span.start, end: span.end })
+}
+
+impl Findings {
+    /// Takes in a file; its number is the `file` of spans.
+    pub(super) fn add_file(&mut self, name: &str, text: String, from: Option<Span>) -> u32 {
+        let from = from.and_then(|span| place(&self.files, span));
+        self.files.push(Arc::new(SourceFile::new(name, text, from)));
+        u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// The file with this number.
+    pub(super) fn file(&self, number: u32) -> Option<Arc<SourceFile>> {
+        self.files.get(number as usize).cloned()
+    }
+
+    /// How many files were read.
+    pub(super) fn file_count(&self) -> usize {
+        self.files.len()
+    }
+
+    /// The place of `span` as the model records it.
+    pub(super) fn origin(&self, span: Span) -> Origin {
+        match self.files.get(span.file as usize) {
+            Some(file) => Origin { file: file.name.clone(), line: file.line_at(span.start) },
+            None => Origin::default(),
+        }
+    }
+
+    /// An error at `span`.
+    pub(super) fn error(
+        &mut self,
+        code: &'static str,
+        span: Span,
+        message: impl Into<String>,
+    ) -> Entry<'_> {
+        self.push(Severity::Error, code, Some(span), message.into())
+    }
+
+    /// A warning at `span`.
+    pub(super) fn warning(
+        &mut self,
+        code: &'static str,
+        span: Span,
+        message: impl Into<String>,
+    ) -> Entry<'_> {
+        self.push(Severity::Warning, code, Some(span), message.into())
+    }
+
+    /// An error that belongs to no place in a file.
+    pub(super) fn error_anywhere(
+        &mut self,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Entry<'_> {
+        self.push(Severity::Error, code, None, message.into())
+    }
+
+    fn push(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        span: Option<Span>,
+        message: String,
+    ) -> Entry<'_> {
+        if self.list.len() >= LIMIT {
+            match severity {
+                Severity::Error => self.left_out_errors += 1,
+                Severity::Warning => self.left_out_warnings += 1,
+            }
+            return Entry { files: &self.files, diagnostic: None };
+        }
+        self.list.push(Diagnostic {
+            severity,
+            code,
+            message,
+            place: span.and_then(|span| place(&self.files, span)),
+            label: None,
+            related: Vec::new(),
+            help: None,
+        });
+        Entry { files: &self.files, diagnostic: self.list.last_mut() }
+    }
+
+    /// Everything found, in the order of the text.
+    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+        self.list.sort_by_cached_key(|diagnostic| {
+            let mut path = Vec::new();
+            let mut at = diagnostic.place.as_ref();
+            while let Some(place) = at {
+                path.push(place.start);
+                at = place.file.included_from.as_ref();
+            }
+            path.reverse();
+            path
+        });
+        let left_out = self.left_out_errors + self.left_out_warnings;
+        if left_out > 0 {
+            let severity =
+                if self.left_out_errors > 0 { Severity::Error } else { Severity::Warning };
+            self.list.push(Diagnostic {
+                severity,
+                code: "too-many",
+                message: format!(
+                    "{} more errors and {} more warnings are not shown",
+                    self.left_out_errors, self.left_out_warnings
+                ),
+                place: None,
+                label: None,
+                related: Vec::new(),
+                help: None,
+            });
+        }
+        self.list
+    }
+}

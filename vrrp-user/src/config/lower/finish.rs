@@ -1,0 +1,483 @@
+//! Does an instance make sense as a whole, and what does it come to with the defaults.
+use super::address::VipDraft;
+use super::globals::{GarpDraft, Global};
+use super::instance::Draft;
+use super::parts::Kind;
+use crate::config::findings::{Findings, Span};
+use crate::config::model::{Checksum, Garp, Instance, Name, Transport, Vip};
+use crate::config::tree::Node;
+use std::net::IpAddr;
+use std::time::Duration;
+use vrrp_common::ident::{Family, Priority, Version};
+use vrrp_common::wire::vrrp::ChecksumForm;
+
+/// Where the parts of an instance stand, for checks between instances.
+pub(super) struct Spans {
+    pub(super) name: Span,
+    pub(super) vrid: Span,
+    /// Of [`Instance::vips`], in its order.
+    pub(super) vips: Vec<Span>,
+}
+
+/// Sets a draft against the defaults and against itself. `None` if it lacks what every instance
+/// must have.
+pub(super) fn finish(
+    node: &Node,
+    mut draft: Draft,
+    global: &Global,
+    findings: &mut Findings,
+) -> Option<(Instance, Spans)> {
+    let word = node.arguments().first()?;
+    let (name, span) = (&*word.text, word.span);
+    if name.is_empty() || name.contains(|c: char| c == '"' || c.is_control()) {
+        findings.error("bad-name", span, "an instance's name cannot be empty or hold quotes");
+        return None;
+    }
+    let strict = draft.strict.unwrap_or(global.strict);
+    let interface = interface(node, &draft, global, findings);
+    let vrid = match draft.vrid {
+        Some(vrid) => Some(vrid),
+        None => {
+            if !given(node, "virtual_router_id") {
+                findings
+                    .error("missing-vrid", span, format!("`{name}` has no `virtual_router_id`"))
+                    .help("add `virtual_router_id N`, 1 to 255, the same on all its routers");
+            }
+            None
+        }
+    };
+    let family = family(&draft);
+    let version = version(&draft, family, global, findings);
+    families(&draft, family, findings);
+    no_addresses(node, &draft, findings);
+    let priority = draft.priority.unwrap_or(Priority::DEFAULT);
+    let preempt = preempt(&mut draft, priority, findings);
+    let password = password(&draft, version, strict, span, findings);
+    let advert_interval = advert_interval(&draft, version, findings);
+    let (transport, source) = transport(&draft, family, strict, global, span, findings)?;
+    if strict {
+        strictly(&mut draft, family, version, priority, span, findings);
+    }
+    first_link_local(&draft, family, strict, findings);
+    let (interface, (vrid, vrid_span)) = (interface?, vrid?);
+
+    let mut instance = Instance::new(name, &interface, vrid, family);
+    let mut spans = Spans { name: span, vrid: vrid_span, vips: Vec::new() };
+    instance.origin = findings.origin(span);
+    instance.version = version;
+    instance.priority = priority;
+    instance.start_as_master = draft.master.is_some();
+    instance.advert_interval = advert_interval;
+    instance.preempt = preempt;
+    instance.preempt_delay = draft.preempt_delay.map_or(Duration::ZERO, |(delay, _)| delay);
+    instance.accept = draft.accept.is_none_or(|(accept, _)| accept);
+    instance.transport = transport;
+    instance.source = source;
+    instance.password = password;
+    let plain = draft.plain_checksum.unwrap_or(global.plain_checksum);
+    instance.checksum = Checksum {
+        send: if plain { ChecksumForm::Plain } else { ChecksumForm::PseudoHeader },
+        accept_both: true,
+    };
+    instance.check_address_list = !draft.skip_check_adv_addr.unwrap_or(global.skip_check_adv_addr);
+    addresses(&draft, &mut instance, &mut spans, findings);
+    for route in &draft.routes {
+        if instance.routes.contains(&route.route) {
+            findings.warning("repeated", route.span, "the route is given again");
+        } else {
+            instance.routes.push(route.route.clone());
+        }
+    }
+    instance.track_interfaces = draft.track_interfaces;
+    instance.dont_track_primary = draft.dont_track_primary;
+    instance.garp = garp(draft.garp, global.garp, strict);
+    instance.answer_lower = match draft.lower_prio_no_advert.or(global.lower_prio_no_advert) {
+        Some(silent) => !silent,
+        None => version == Version::V3,
+    };
+    instance.answer_higher =
+        draft.higher_prio_send_advert.unwrap_or(global.higher_prio_send_advert);
+    instance.down_timer_adverts =
+        draft.down_timer_adverts.or(global.down_timer_adverts).unwrap_or(3);
+    instance.owner_ignore_adverts =
+        draft.owner_ignore_adverts.unwrap_or(global.owner_ignore_adverts);
+    instance.notify_priority_changes =
+        draft.notify_priority_changes.unwrap_or(global.own.notify_priority_changes);
+    instance.no_repair = draft.no_repair;
+    Some((instance, spans))
+}
+
+/// Is the keyword there, be its value good or bad? Then its absence is not the problem.
+fn given(node: &Node, keyword: &str) -> bool {
+    node.children().iter().any(|child| child.keyword() == keyword)
+}
+
+fn interface(node: &Node, draft: &Draft, global: &Global, findings: &mut Findings) -> Option<Name> {
+    if let Some((name, _)) = &draft.interface {
+        return Some(name.clone());
+    }
+    if given(node, "interface") {
+        return None;
+    }
+    if global.default_interface.is_none() {
+        let word = node.arguments().first()?;
+        findings
+            .error("missing-interface", word.span, format!("`{}` has no `interface`", word.text))
+            .help("add `interface NAME`, or `default_interface NAME` to global_defs");
+    }
+    global.default_interface.clone()
+}
+
+/// The family of the first virtual address; without any, of whatever address is given.
+fn family(draft: &Draft) -> Family {
+    let vips = draft.addresses.iter().map(VipDraft::address);
+    let others = [draft.unicast_source, draft.multicast_source, draft.group];
+    let others = others.into_iter().flatten().map(|(address, _)| address);
+    let peers = draft.peers.iter().map(|(peer, _)| peer.address);
+    let excluded = draft.excluded.iter().map(VipDraft::address);
+    vips.chain(peers).chain(others).chain(excluded).next().map_or(Family::V4, Family::of)
+}
+
+fn version(draft: &Draft, family: Family, global: &Global, findings: &mut Findings) -> Version {
+    match (draft.version, family) {
+        (Some((Version::V2, span)), Family::V6) => {
+            findings
+                .warning("version-3", span, "IPv6 needs version 3, which is used")
+                .label("VRRPv2 knows only IPv4");
+            Version::V3
+        }
+        (_, Family::V6) => Version::V3,
+        (Some((version, _)), Family::V4) => version,
+        (None, Family::V4) => global.version.unwrap_or(Version::V2),
+    }
+}
+
+/// Every announced address, peer and source must be of one family.
+fn families(draft: &Draft, family: Family, findings: &mut Findings) {
+    if let Some(first) = draft.addresses.first() {
+        let strangers = draft.addresses.iter().filter(|vip| Family::of(vip.address()) != family);
+        for stranger in strangers {
+            findings
+                .error(
+                    "mixed-families",
+                    stranger.span,
+                    format!(
+                        "{} and {} are of different families",
+                        stranger.address(),
+                        first.address()
+                    ),
+                )
+                .also(first.span, "the first address decides the family")
+                .help("move it to virtual_ipaddress_excluded or to an instance of its own");
+        }
+    }
+    let peers = draft.peers.iter().map(|(peer, span)| (peer.address, *span));
+    let others = [draft.unicast_source, draft.multicast_source, draft.group];
+    for (address, span) in peers.chain(others.into_iter().flatten()) {
+        if Family::of(address) != family {
+            findings.error(
+                "mixed-families",
+                span,
+                format!("{address} is not of the family of the virtual addresses"),
+            );
+        }
+    }
+}
+
+fn no_addresses(node: &Node, draft: &Draft, findings: &mut Findings) {
+    if draft.no_addresses || !draft.addresses.is_empty() {
+        return;
+    }
+    // An address with an error in it is not a missing address.
+    let tried = node
+        .children()
+        .iter()
+        .any(|child| child.keyword() == "virtual_ipaddress" && !child.children().is_empty());
+    if tried {
+        return;
+    }
+    if let Some(word) = node.arguments().first() {
+        findings
+            .error("no-addresses", word.span, format!("`{}` has no `virtual_ipaddress`", word.text))
+            .help("add one, or `no_virtual_ipaddress` if that is meant");
+    }
+}
+
+fn preempt(draft: &mut Draft, priority: Priority, findings: &mut Findings) -> bool {
+    let Some(nopreempt) = draft.nopreempt else { return true };
+    if let Some(master) = draft.master {
+        findings
+            .warning("nopreempt", nopreempt, "`nopreempt` does not work with `state MASTER`")
+            .label("ignored")
+            .also(master, "set here")
+            .help("use `state BACKUP` on all routers");
+        return true;
+    }
+    if priority == Priority::OWNER {
+        findings
+            .warning("nopreempt", nopreempt, "`nopreempt` does not work with `priority 255`")
+            .label("ignored: the owner of the addresses always takes them back");
+        return true;
+    }
+    if let Some((delay, span)) = draft.preempt_delay
+        && !delay.is_zero()
+    {
+        findings
+            .warning("nopreempt", span, "`preempt_delay` has no effect with `nopreempt`")
+            .also(nopreempt, "set here");
+    }
+    false
+}
+
+fn password(
+    draft: &Draft,
+    version: Version,
+    strict: bool,
+    name: Span,
+    findings: &mut Findings,
+) -> Option<[u8; 8]> {
+    let (authentication, span) = draft.authentication.as_ref()?;
+    let _ = name;
+    if version == Version::V3 {
+        findings
+            .error("auth-v3", *span, "VRRP version 3 has no authentication (RFC 9568 section 9)")
+            .help("remove the block; the other routers take adverts without it");
+        return None;
+    }
+    if strict {
+        findings
+            .warning("strict", *span, "authentication is not used in strict mode")
+            .label("as in keepalived: adverts go out without it");
+        return None;
+    }
+    match (authentication.kind, authentication.password) {
+        (Some(Kind::Pass), Some(password)) => Some(password),
+        (Some(Kind::Refused), _) => None,
+        (Some(Kind::Pass), None) => {
+            findings.error("bad-auth", *span, "authentication without `auth_pass`");
+            None
+        }
+        (None, _) => {
+            findings
+                .error("bad-auth", *span, "authentication without `auth_type`")
+                .help("add `auth_type PASS`");
+            None
+        }
+    }
+}
+
+fn advert_interval(draft: &Draft, version: Version, findings: &mut Findings) -> Duration {
+    let Some((interval, word)) = &draft.advert_int else { return Duration::from_secs(1) };
+    let step = Duration::from_millis(10);
+    let (fits, label) = match version {
+        Version::V2 => (
+            interval.subsec_nanos() == 0 && interval.as_secs() <= 255,
+            "version 2 has whole seconds from 1 to 255",
+        ),
+        Version::V3 => (
+            interval.subsec_nanos() % step.subsec_nanos() == 0 && *interval <= step * 4095,
+            "version 3 has steps of 0.01 s up to 40.95 s",
+        ),
+    };
+    if !fits {
+        let entry = findings
+            .error("out-of-range", word.span, format!("`advert_int` cannot be `{}`", word.text))
+            .label(label);
+        if version == Version::V2 && interval.as_secs() <= 40 {
+            entry.help("use `version 3` for fractions");
+        }
+    }
+    *interval
+}
+
+fn transport(
+    draft: &Draft,
+    family: Family,
+    strict: bool,
+    global: &Global,
+    name: Span,
+    findings: &mut Findings,
+) -> Option<(Transport, Option<IpAddr>)> {
+    let group = match draft.group {
+        Some((group, span)) => {
+            if !group.is_multicast() {
+                findings.error("bad-group", span, format!("`{group}` is no multicast group"));
+            }
+            group
+        }
+        None => match family {
+            Family::V4 => global.group_v4.unwrap_or(vrrp_common::proto::GROUP_V4).into(),
+            Family::V6 => global.group_v6.unwrap_or(vrrp_common::proto::GROUP_V6).into(),
+        },
+    };
+    for (address, span) in [draft.unicast_source, draft.multicast_source].into_iter().flatten() {
+        if address.is_unspecified() || address.is_multicast() {
+            findings.error("bad-address", span, format!("`{address}` cannot be a source address"));
+        }
+    }
+    let unicast_source = draft.unicast_source.map(|(address, _)| address);
+    let multicast_source = draft.multicast_source.map(|(address, _)| address);
+    let Some((_, peer_span)) = draft.peers.first() else {
+        if let Some(span) = draft.fault_no_peer {
+            findings
+                .error("no-peers", span, "there are no unicast peers")
+                .help("add `unicast_peer { ADDRESS }`");
+        }
+        let unicast_words =
+            [draft.unicast_source.map(|(_, span)| span), draft.unicast_ttl.map(|(_, span)| span)];
+        for span in unicast_words.into_iter().flatten() {
+            findings
+                .warning("no-peers", span, "there are no unicast peers; adverts are multicast")
+                .help("add `unicast_peer { ADDRESS }`");
+        }
+        return Some((Transport::Multicast { group }, multicast_source.or(unicast_source)));
+    };
+    if strict {
+        findings
+            .error("strict", *peer_span, "strict mode has no unicast peers")
+            .help("remove vrrp_strict or strict_mode");
+    }
+    for (peer, span) in &draft.peers {
+        if Some(peer.address) == unicast_source {
+            findings
+                .error("own-peer", *span, format!("{} is our own unicast_src_ip", peer.address))
+                .help("list the other routers only");
+        }
+        if peer.address.is_unspecified() || peer.address.is_multicast() {
+            findings.error(
+                "bad-address",
+                *span,
+                format!("`{}` cannot be a unicast peer", peer.address),
+            );
+        }
+    }
+    for (what, given) in [("mcast_src_ip", draft.multicast_source), ("mcast_dst_ip", draft.group)] {
+        if let Some((_, span)) = given {
+            findings.warning("unused", span, format!("`{what}` has no effect with unicast peers"));
+        }
+    }
+    let _ = name;
+    let peers = draft.peers.iter().map(|(peer, _)| *peer).collect();
+    let ttl = draft.unicast_ttl.map_or(vrrp_common::proto::HOP_LIMIT, |(ttl, _)| ttl);
+    Some((Transport::Unicast { peers, ttl }, unicast_source))
+}
+
+/// What keepalived's strict mode asks for, as far as a configuration can show it.
+fn strictly(
+    draft: &mut Draft,
+    family: Family,
+    version: Version,
+    priority: Priority,
+    name: Span,
+    findings: &mut Findings,
+) {
+    if let Some(span) = draft.master
+        && priority != Priority::OWNER
+    {
+        findings
+            .warning("strict", span, "in strict mode only priority 255 starts as MASTER")
+            .label("taken as BACKUP");
+        draft.master = None;
+    }
+    if let Some((delay, span)) = draft.preempt_delay.take()
+        && !delay.is_zero()
+    {
+        findings.warning("strict", span, "strict mode has no preempt delay").label("ignored");
+    }
+    if draft.higher_prio_send_advert == Some(true) {
+        findings.warning("strict", name, "strict mode has no `higher_prio_send_advert`");
+    }
+    draft.higher_prio_send_advert = Some(false);
+    let _ = (family, version);
+}
+
+/// The first address of an IPv6 advert (RFC 9568 section 5.2.9).
+fn first_link_local(draft: &Draft, family: Family, strict: bool, findings: &mut Findings) {
+    let Some(first) = draft.addresses.first() else { return };
+    let IpAddr::V6(address) = first.address() else { return };
+    if family == Family::V4 || address.is_unicast_link_local() {
+        return;
+    }
+    let message = "the first IPv6 address should be link-local (RFC 9568 section 5.2.9)";
+    let entry = if strict {
+        findings.error("first-link-local", first.span, message)
+    } else {
+        findings.warning("first-link-local", first.span, message)
+    };
+    entry
+        .label("other routers may reject the adverts")
+        .help("put an address of fe80::/10 before it, or move it to virtual_ipaddress_excluded");
+}
+
+fn addresses(draft: &Draft, instance: &mut Instance, spans: &mut Spans, findings: &mut Findings) {
+    let interface = instance.interface.clone();
+    let room = match instance.family {
+        Family::V4 => 255,
+        // 1500 bytes hold the IPv6 header, the VRRP header and 90 addresses.
+        Family::V6 => 90,
+    };
+    let mut announced: Vec<(Vip, Span)> = Vec::new();
+    let mut excluded: Vec<(Vip, Span)> = Vec::new();
+    for (drafts, list) in [(&draft.addresses, 0), (&draft.excluded, 1)] {
+        for draft in drafts {
+            let vip = draft.on(&interface);
+            let same =
+                |(other, _): &&(Vip, Span)| other.address == vip.address && other.dev == vip.dev;
+            if let Some((_, before)) = announced.iter().chain(&excluded).find(same) {
+                findings
+                    .warning(
+                        "repeated",
+                        draft.span,
+                        format!("{} is given again; the first counts", vip.address),
+                    )
+                    .also(*before, "given before");
+                continue;
+            }
+            if let Some(span) = draft.no_track
+                && vip.dev == interface
+            {
+                findings
+                    .warning("no-track", span, "`no_track` has no effect here")
+                    .label("the address is on the instance's own interface, which is tracked")
+                    .help("`dont_track_primary` is for the instance's own interface");
+            }
+            if list == 0 && announced.len() < room {
+                announced.push((vip, draft.span));
+                continue;
+            }
+            if list == 0 && announced.len() == room && excluded.is_empty() {
+                findings
+                    .warning(
+                        "no-room",
+                        draft.span,
+                        format!("an advert has room for {room} addresses"),
+                    )
+                    .label("this one and those after it are not announced, as if excluded");
+            }
+            excluded.push((vip, draft.span));
+        }
+    }
+    spans.vips = announced.iter().chain(&excluded).map(|(_, span)| *span).collect();
+    instance.addresses = announced.into_iter().map(|(vip, _)| vip).collect();
+    instance.excluded = excluded.into_iter().map(|(vip, _)| vip).collect();
+}
+
+/// keepalived's order of defaults: the instance, `global_defs`, and for the settings after a lower
+/// advert the global ones after becoming master.
+fn garp(own: GarpDraft, global: GarpDraft, strict: bool) -> Garp {
+    let plain = Garp::default();
+    let delay = global.delay.unwrap_or(plain.delay);
+    let repeat = global.repeat.unwrap_or(plain.repeat);
+    let lower_repeat = own.lower_repeat.or(global.lower_repeat).unwrap_or(repeat);
+    Garp {
+        delay: own.delay.unwrap_or(delay),
+        repeat: own.repeat.unwrap_or(repeat),
+        refresh: own.refresh.or(global.refresh).unwrap_or(plain.refresh),
+        refresh_repeat: own
+            .refresh_repeat
+            .or(global.refresh_repeat)
+            .unwrap_or(plain.refresh_repeat),
+        lower_delay: own.lower_delay.or(global.lower_delay).unwrap_or(delay),
+        lower_repeat: if strict { 0 } else { lower_repeat },
+    }
+}

@@ -1,0 +1,410 @@
+//! What does `global_defs` say.
+use super::value;
+use crate::config::findings::Findings;
+use crate::config::keyword::{Keyword, Shape, built, ignored, not_built, obsolete};
+use crate::config::model::{Globals, Name};
+use crate::config::tree::Node;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+use vrrp_common::ident::Version;
+
+/// `global_defs`: what stays global, and defaults of instances.
+#[derive(Default)]
+pub(in crate::config) struct Global {
+    pub(super) own: Globals,
+    pub(super) version: Option<Version>,
+    pub(super) default_interface: Option<Name>,
+    pub(super) group_v4: Option<Ipv4Addr>,
+    pub(super) group_v6: Option<Ipv6Addr>,
+    pub(super) garp: GarpDraft,
+    pub(super) strict: bool,
+    pub(super) skip_check_adv_addr: bool,
+    pub(super) lower_prio_no_advert: Option<bool>,
+    pub(super) higher_prio_send_advert: bool,
+    pub(super) down_timer_adverts: Option<u8>,
+    pub(super) owner_ignore_adverts: bool,
+    pub(super) plain_checksum: bool,
+}
+
+/// The announcement settings that were given.
+#[derive(Clone, Copy, Default)]
+pub(in crate::config) struct GarpDraft {
+    pub(super) delay: Option<Duration>,
+    pub(super) repeat: Option<u32>,
+    pub(super) refresh: Option<Duration>,
+    pub(super) refresh_repeat: Option<u32>,
+    pub(super) lower_delay: Option<Duration>,
+    pub(super) lower_repeat: Option<u32>,
+}
+
+const SCRIPTS: &str = "no scripts are run";
+const MAIL: &str = "no mail is sent";
+const LVS: &str = "load balancing stays with keepalived";
+const BUFFERS: &str = "buffers are sized from the number of routers";
+const PROCESS: &str = "set it from outside, as in the service file";
+const OUTPUTS: &str = "SNMP and D-Bus are not offered";
+
+/// What stands in `global_defs`.
+pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
+    built(
+        "router_id",
+        Shape::Value,
+        |global, node, _| global.own.router_id = text(node),
+        "how this host is called in reports",
+    ),
+    built(
+        "dynamic_interfaces",
+        Shape::Flag,
+        |global, _, _| global.own.dynamic_interfaces = true,
+        "interfaces may be missing at start",
+    ),
+    built(
+        "vrrp_version",
+        Shape::Value,
+        version,
+        "2 or 3: the version of IPv4 instances; default 2",
+    ),
+    built("vrrp_mcast_group4", Shape::Value, group_v4, "destination of IPv4 adverts"),
+    built("vrrp_mcast_group6", Shape::Value, group_v6, "destination of IPv6 adverts"),
+    built(
+        "default_interface",
+        Shape::Value,
+        |global, node, findings| {
+            let word = node.arguments().first();
+            global.default_interface = word.and_then(|word| value::interface(word, findings));
+        },
+        "the interface of instances that name none",
+    ),
+    built(
+        "vrrp_garp_master_delay",
+        Shape::Value,
+        |global, node, findings| global.garp.delay = seconds(node, findings),
+        "seconds until announcements are repeated after becoming master; default 5",
+    ),
+    built(
+        "vrrp_garp_master_repeat",
+        Shape::Value,
+        |global, node, findings| global.garp.repeat = count(node, findings),
+        "announcements of each address at a time; default 5",
+    ),
+    built(
+        "vrrp_garp_master_refresh",
+        Shape::Value,
+        |global, node, findings| global.garp.refresh = seconds(node, findings),
+        "seconds between periodic announcements while master; 0, the default, for none",
+    ),
+    built(
+        "vrrp_garp_master_refresh_repeat",
+        Shape::Value,
+        |global, node, findings| global.garp.refresh_repeat = count(node, findings),
+        "announcements of each address at a periodic time; default 1",
+    ),
+    built(
+        "vrrp_garp_lower_prio_delay",
+        Shape::Value,
+        |global, node, findings| global.garp.lower_delay = seconds(node, findings),
+        "like vrrp_garp_master_delay, after a lower master was heard",
+    ),
+    built(
+        "vrrp_garp_lower_prio_repeat",
+        Shape::Value,
+        |global, node, findings| global.garp.lower_repeat = count_or_none(node, findings),
+        "like vrrp_garp_master_repeat, after a lower master was heard; 0 for none",
+    ),
+    built(
+        "vrrp_min_garp",
+        Shape::Switch,
+        |global, node, findings| {
+            if value::switch(node, findings) == Some(true) {
+                global.garp.repeat = Some(1);
+                global.garp.delay = Some(Duration::ZERO);
+            }
+        },
+        "one announcement of each address, not repeated",
+    ),
+    built(
+        "vrrp_garp_interval",
+        Shape::Value,
+        |global, node, findings| {
+            global.own.garp_interval = seconds(node, findings).unwrap_or_default();
+        },
+        "least seconds between two gratuitous ARPs on an interface; 0 for none",
+    ),
+    built(
+        "vrrp_gna_interval",
+        Shape::Value,
+        |global, node, findings| {
+            global.own.gna_interval = seconds(node, findings).unwrap_or_default();
+        },
+        "least seconds between two unsolicited neighbour advertisements on an interface",
+    ),
+    built(
+        "vrrp_strict",
+        Shape::Flag,
+        |global, _, _| global.strict = true,
+        "strict_mode for every instance",
+    ),
+    built(
+        "vrrp_skip_check_adv_addr",
+        Shape::Switch,
+        |global, node, findings| {
+            global.skip_check_adv_addr = value::switch(node, findings).unwrap_or_default();
+        },
+        "compare address lists only when the master changes",
+    ),
+    built(
+        "vrrp_check_unicast_src",
+        Shape::Flag,
+        |_, _, _| (),
+        "unicast adverts are taken from peers only; always so here",
+    ),
+    built(
+        "vrrp_lower_prio_no_advert",
+        Shape::Switch,
+        |global, node, findings| global.lower_prio_no_advert = value::switch(node, findings),
+        "do not answer a lower master's advert",
+    ),
+    built(
+        "vrrp_higher_prio_send_advert",
+        Shape::Switch,
+        |global, node, findings| {
+            global.higher_prio_send_advert = value::switch(node, findings).unwrap_or_default();
+        },
+        "send a last advert when giving way to a higher master",
+    ),
+    built(
+        "vrrp_down_timer_adverts",
+        Shape::Value,
+        |global, node, findings| global.down_timer_adverts = down_timer(node, findings),
+        "adverts that must be missed until the master is down, 1 to 100; default 3",
+    ),
+    built(
+        "vrrp_owner_ignore_adverts",
+        Shape::Switch,
+        |global, node, findings| {
+            global.owner_ignore_adverts = value::switch(node, findings).unwrap_or_default();
+        },
+        "the address owner ignores adverts of others",
+    ),
+    built(
+        "v3_checksum_as_v2",
+        Shape::Switch,
+        |global, node, findings| {
+            global.plain_checksum = value::switch(node, findings).unwrap_or_default();
+        },
+        "send VRRPv3 over IPv4 with a checksum without pseudo-header; both are taken always",
+    ),
+    built(
+        "vrrp_notify_priority_changes",
+        Shape::Switch,
+        |global, node, findings| {
+            global.own.notify_priority_changes = value::switch(node, findings).unwrap_or_default();
+        },
+        "write priority changes to the notify FIFOs",
+    ),
+    built(
+        "vrrp_startup_delay",
+        Shape::Value,
+        |global, node, findings| {
+            global.own.startup_delay = seconds(node, findings).unwrap_or_default();
+        },
+        "seconds to stay quiet after the start",
+    ),
+    built(
+        "notify_fifo",
+        Shape::Value,
+        |global, node, findings| global.own.notify_fifo = path(node, findings),
+        "a named pipe that gets a line for every state change",
+    ),
+    built(
+        "vrrp_notify_fifo",
+        Shape::Value,
+        |global, node, findings| global.own.vrrp_notify_fifo = path(node, findings),
+        "a named pipe that gets a line for every VRRP state change",
+    ),
+    not_built("notify_fifo_script", "a program that reads the notify FIFO"),
+    not_built("vrrp_notify_fifo_script", "a program that reads the VRRP notify FIFO"),
+    not_built("startup_script", "a program run before the start"),
+    not_built("shutdown_script", "a program run after the end"),
+    not_built("vrrp_garp_extra_if", "periodic announcements on other interfaces"),
+    not_built("vrrp_delay_after_boot", "seconds to stay quiet after boot"),
+    not_built("reload_file", "a reload only when a file says so"),
+    ignored("startup_script_timeout", SCRIPTS),
+    ignored("shutdown_script_timeout", SCRIPTS),
+    ignored("script_user", SCRIPTS),
+    ignored("enable_script_security", "no scripts are run, so there is nothing to secure"),
+    ignored("use_symlink_paths", SCRIPTS),
+    ignored("set_supplementary_groups", SCRIPTS),
+    ignored("max_auto_priority", PROCESS),
+    ignored("min_auto_priority_delay", PROCESS),
+    ignored("notification_email", MAIL),
+    ignored("notification_email_from", MAIL),
+    ignored("smtp_server", MAIL),
+    ignored("smtp_helo_name", MAIL),
+    ignored("smtp_connect_timeout", MAIL),
+    ignored("smtp_alert", MAIL),
+    ignored("smtp_alert_vrrp", MAIL),
+    ignored("smtp_alert_checker", MAIL),
+    ignored("no_email_faults", MAIL),
+    ignored("checker_log_all_failures", LVS),
+    ignored("lvs_sync_daemon", LVS),
+    ignored("lvs_timeouts", LVS),
+    ignored("lvs_flush", LVS),
+    ignored("lvs_flush_on_stop", LVS),
+    ignored("lvs_notify_fifo", LVS),
+    ignored("lvs_notify_fifo_script", LVS),
+    ignored("lvs_netlink_cmd_rcv_bufs", LVS),
+    ignored("lvs_netlink_cmd_rcv_bufs_force", LVS),
+    ignored("lvs_netlink_monitor_rcv_bufs", LVS),
+    ignored("lvs_netlink_monitor_rcv_bufs_force", LVS),
+    ignored("log_unknown_vrids", "adverts of unknown routers are counted"),
+    ignored("snmp_socket", OUTPUTS),
+    ignored("enable_traps", OUTPUTS),
+    ignored("enable_snmp_keepalived", OUTPUTS),
+    ignored("enable_snmp_vrrp", OUTPUTS),
+    ignored("enable_snmp_checker", OUTPUTS),
+    ignored("enable_snmp_rfc", OUTPUTS),
+    ignored("enable_snmp_rfcv2", OUTPUTS),
+    ignored("enable_snmp_rfcv3", OUTPUTS),
+    ignored("enable_dbus", OUTPUTS),
+    ignored("dbus_service_name", OUTPUTS),
+    ignored("dbus_no_interface_name", OUTPUTS),
+    ignored("vrrp_priority", PROCESS),
+    ignored("vrrp_no_swap", PROCESS),
+    ignored("vrrp_rt_priority", PROCESS),
+    ignored("vrrp_cpu_affinity", PROCESS),
+    ignored("vrrp_rlimit_rttime", PROCESS),
+    ignored("vrrp_rlimit_rtime", PROCESS),
+    ignored("checker_priority", LVS),
+    ignored("checker_no_swap", LVS),
+    ignored("checker_rt_priority", LVS),
+    ignored("checker_cpu_affinity", LVS),
+    ignored("checker_rlimit_rttime", LVS),
+    ignored("bfd_priority", PROCESS),
+    ignored("bfd_no_swap", PROCESS),
+    ignored("bfd_rt_priority", PROCESS),
+    ignored("bfd_cpu_affinity", PROCESS),
+    ignored("bfd_rlimit_rttime", PROCESS),
+    ignored("vrrp_netlink_cmd_rcv_bufs", BUFFERS),
+    ignored("vrrp_netlink_cmd_rcv_bufs_force", BUFFERS),
+    ignored("vrrp_netlink_monitor_rcv_bufs", BUFFERS),
+    ignored("vrrp_netlink_monitor_rcv_bufs_force", BUFFERS),
+    ignored("vrrp_rx_bufs_policy", BUFFERS),
+    ignored("vrrp_rx_bufs_multiplier", BUFFERS),
+    ignored("process_monitor_rcv_bufs", BUFFERS),
+    ignored("process_monitor_rcv_bufs_force", BUFFERS),
+    ignored("rs_init_notifies", LVS),
+    ignored("no_checker_emails", LVS),
+    ignored("vrrp_iptables", "no firewall rules are made"),
+    ignored("vrrp_ipsets", "no firewall rules are made"),
+    ignored("nftables", "no firewall rules are made"),
+    ignored("nftables_priority", "no firewall rules are made"),
+    ignored("nftables_ifindex", "no firewall rules are made"),
+    ignored("nftables_counters", "no firewall rules are made"),
+    ignored("disable_local_igmp", "the kernel's setting is left alone"),
+    ignored("process_names", PROCESS),
+    ignored("process_name", PROCESS),
+    ignored("vrrp_process_name", PROCESS),
+    ignored("checker_process_name", LVS),
+    ignored("bfd_process_name", PROCESS),
+    ignored("vmac_prefix", "no macvlan devices are made"),
+    ignored("vmac_addr_prefix", "no macvlan devices are made"),
+    ignored("umask", PROCESS),
+    ignored("random_seed", "nothing is random"),
+    ignored("iproute_usr_dir", "routing tables are given by number"),
+    ignored("iproute_etc_dir", "routing tables are given by number"),
+    ignored("json_version", "reports have one form"),
+    ignored("state_dump_file", "`xvrrp show` reports instead"),
+    ignored("stats_dump_file", "`xvrrp show` reports instead"),
+    ignored("json_dump_file", "`xvrrp show` reports instead"),
+    ignored("data_use_instance", "`xvrrp show` reports instead"),
+    ignored("config_save_dir", "nothing is saved at a reload"),
+    ignored("tmp_config_directory", "the configuration is read once"),
+    ignored("reload_check_config", "a reload with errors changes nothing, always"),
+    ignored("reload_time_file", "reloads come by signal"),
+    ignored("reload_repeat", "reloads come by signal"),
+    ignored("fifo_write_vrrp_states_on_reload", "the FIFO gets changes only"),
+    ignored("include_check", "a missing included file is an error, always"),
+    obsolete("linkbeat_use_polling", "netlink tells of every link change"),
+];
+
+fn text(node: &Node) -> Option<String> {
+    node.arguments().first().map(|word| word.text.to_string())
+}
+
+fn path(node: &Node, findings: &mut Findings) -> Option<PathBuf> {
+    let word = node.arguments().first()?;
+    if !word.text.starts_with('/') {
+        findings.error("bad-path", word.span, format!("`{}` is not an absolute path", word.text));
+        return None;
+    }
+    Some(PathBuf::from(&*word.text))
+}
+
+fn version(global: &mut Global, node: &Node, findings: &mut Findings) {
+    global.version = protocol_version(node, findings);
+}
+
+pub(super) fn protocol_version(node: &Node, findings: &mut Findings) -> Option<Version> {
+    let word = node.arguments().first()?;
+    match &*word.text {
+        "2" => Some(Version::V2),
+        "3" => Some(Version::V3),
+        other => {
+            findings
+                .error("bad-version", word.span, format!("there is no VRRP version `{other}`"))
+                .label("expected 2 or 3");
+            None
+        }
+    }
+}
+
+fn group_v4(global: &mut Global, node: &Node, findings: &mut Findings) {
+    if let Some(IpAddr::V4(group)) = group(node, IpAddr::is_ipv4, findings) {
+        global.group_v4 = Some(group);
+    }
+}
+
+fn group_v6(global: &mut Global, node: &Node, findings: &mut Findings) {
+    if let Some(IpAddr::V6(group)) = group(node, IpAddr::is_ipv6, findings) {
+        global.group_v6 = Some(group);
+    }
+}
+
+fn group(node: &Node, family: fn(&IpAddr) -> bool, findings: &mut Findings) -> Option<IpAddr> {
+    let word = node.arguments().first()?;
+    let address = value::address(word, findings)?;
+    if !address.is_multicast() || !family(&address) {
+        findings.error(
+            "bad-group",
+            word.span,
+            format!("`{address}` is no multicast group of this family"),
+        );
+        return None;
+    }
+    Some(address)
+}
+
+/// A day: the longest of keepalived's own bounds.
+const LONGEST: u64 = 86_400;
+
+pub(super) fn seconds(node: &Node, findings: &mut Findings) -> Option<Duration> {
+    let word = node.arguments().first()?;
+    value::duration(word, LONGEST, node.keyword(), findings)
+}
+
+pub(super) fn count(node: &Node, findings: &mut Findings) -> Option<u32> {
+    let word = node.arguments().first()?;
+    value::number(word, 1..=1000, node.keyword(), findings)
+}
+
+pub(super) fn count_or_none(node: &Node, findings: &mut Findings) -> Option<u32> {
+    let word = node.arguments().first()?;
+    value::number(word, 0..=1000, node.keyword(), findings)
+}
+
+pub(super) fn down_timer(node: &Node, findings: &mut Findings) -> Option<u8> {
+    let word = node.arguments().first()?;
+    value::byte(word, 1..=100, node.keyword(), findings)
+}

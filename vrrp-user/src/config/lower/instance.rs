@@ -1,0 +1,371 @@
+//! What does a `vrrp_instance` block say, before it is set against defaults and against itself.
+use super::address::{self, VipDraft};
+use super::globals::{GarpDraft, count, count_or_none, down_timer, protocol_version, seconds};
+use super::route::{self, RouteDraft};
+use super::{parts, value};
+use crate::config::findings::{Findings, Span};
+use crate::config::keyword::{Keyword, Shape, apply, built, ignored, not_built, obsolete, ours};
+use crate::config::model::{Name, Peer, TrackInterface};
+use crate::config::token::Word;
+use crate::config::tree::Node;
+use std::net::IpAddr;
+use std::time::Duration;
+use vrrp_common::ident::{Priority, Version, Vrid};
+
+/// What was given, each with its place where a later check may have something to say.
+#[derive(Default)]
+pub(in crate::config) struct Draft {
+    pub(super) interface: Option<(Name, Span)>,
+    pub(super) vrid: Option<(Vrid, Span)>,
+    pub(super) version: Option<(Version, Span)>,
+    pub(super) priority: Option<Priority>,
+    pub(super) master: Option<Span>,
+    pub(super) advert_int: Option<(Duration, Word)>,
+    pub(super) nopreempt: Option<Span>,
+    pub(super) preempt_delay: Option<(Duration, Span)>,
+    pub(super) accept: Option<(bool, Span)>,
+    pub(super) strict: Option<bool>,
+    pub(super) unicast_source: Option<(IpAddr, Span)>,
+    pub(super) multicast_source: Option<(IpAddr, Span)>,
+    pub(super) group: Option<(IpAddr, Span)>,
+    pub(super) peers: Vec<(Peer, Span)>,
+    pub(super) unicast_ttl: Option<(u8, Span)>,
+    pub(super) fault_no_peer: Option<Span>,
+    pub(super) authentication: Option<(parts::Authentication, Span)>,
+    pub(super) skip_check_adv_addr: Option<bool>,
+    pub(super) plain_checksum: Option<bool>,
+    pub(super) no_addresses: bool,
+    pub(super) addresses: Vec<VipDraft>,
+    pub(super) excluded: Vec<VipDraft>,
+    pub(super) routes: Vec<RouteDraft>,
+    pub(super) track_interfaces: Vec<TrackInterface>,
+    pub(super) dont_track_primary: bool,
+    pub(super) garp: GarpDraft,
+    pub(super) lower_prio_no_advert: Option<bool>,
+    pub(super) higher_prio_send_advert: Option<bool>,
+    pub(super) down_timer_adverts: Option<u8>,
+    pub(super) owner_ignore_adverts: Option<bool>,
+    pub(super) notify_priority_changes: Option<bool>,
+    pub(super) no_repair: bool,
+}
+
+const NOTIFY: &str = "a program run at a state change; notify_fifo works";
+const MAIL: &str = "no mail is sent";
+const VMAC: &str = "a virtual MAC address on a macvlan device";
+
+/// What stands in a `vrrp_instance`.
+pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
+    built("state", Shape::Value, state, "MASTER or BACKUP: whether to claim the role at start"),
+    built("interface", Shape::Value, interface, "where adverts are sent and received"),
+    built("virtual_router_id", Shape::Value, vrid, "1 to 255, the same on all routers"),
+    built("priority", Shape::Value, priority, "1 to 255, the highest wins; 255 owns the addresses"),
+    built(
+        "advert_int",
+        Shape::Value,
+        advert_int,
+        "seconds between adverts; fractions in version 3",
+    ),
+    built(
+        "version",
+        Shape::Value,
+        |draft, node, findings| {
+            draft.version =
+                protocol_version(node, findings).map(|version| (version, value_span(node)));
+        },
+        "2 or 3; IPv6 is always 3",
+    ),
+    built(
+        "virtual_ipaddress",
+        Shape::Block,
+        |draft, node, findings| address::read(node, &mut draft.addresses, findings),
+        "addresses announced in adverts",
+    ),
+    built(
+        "virtual_ipaddress_excluded",
+        Shape::Block,
+        |draft, node, findings| address::read(node, &mut draft.excluded, findings),
+        "addresses owned but not announced in adverts",
+    ),
+    built(
+        "no_virtual_ipaddress",
+        Shape::Flag,
+        |draft, _, _| draft.no_addresses = true,
+        "an instance without addresses is meant",
+    ),
+    built(
+        "virtual_routes",
+        Shape::Block,
+        |draft, node, findings| route::read(node, &mut draft.routes, findings),
+        "routes present while master",
+    ),
+    built(
+        "nopreempt",
+        Shape::Flag,
+        |draft, node, _| draft.nopreempt = Some(node.span()),
+        "do not depose a lower master",
+    ),
+    built("preempt", Shape::Flag, |draft, _, _| draft.nopreempt = None, "the default"),
+    built("preempt_delay", Shape::Value, preempt_delay, "seconds before deposing a lower master"),
+    built(
+        "unicast_src_ip",
+        Shape::Value,
+        |draft, node, findings| draft.unicast_source = address_of(node, findings),
+        "our own address in unicast adverts",
+    ),
+    built(
+        "unicast_peer",
+        Shape::Block,
+        |draft, node, findings| parts::peers(node, &mut draft.peers, findings),
+        "send adverts to these routers instead of the group",
+    ),
+    built("unicast_ttl", Shape::Value, unicast_ttl, "TTL or hop limit of unicast adverts"),
+    built(
+        "unicast_fault_no_peer",
+        Shape::Flag,
+        |draft, node, _| draft.fault_no_peer = Some(node.span()),
+        "no multicast when peers are missing: an error here",
+    ),
+    built(
+        "check_unicast_src",
+        Shape::Flag,
+        |_, _, _| (),
+        "unicast adverts are taken from peers only; always so here",
+    ),
+    built(
+        "mcast_src_ip",
+        Shape::Value,
+        |draft, node, findings| draft.multicast_source = address_of(node, findings),
+        "our own address in multicast adverts",
+    ),
+    built(
+        "mcast_dst_ip",
+        Shape::Value,
+        |draft, node, findings| draft.group = address_of(node, findings),
+        "the multicast group of adverts",
+    ),
+    built(
+        "authentication",
+        Shape::Block,
+        |draft, node, findings| {
+            let read = parts::authentication(node, findings);
+            draft.authentication = Some((read, node.span()));
+        },
+        "VRRPv2 password",
+    ),
+    built(
+        "track_interface",
+        Shape::Block,
+        |draft, node, findings| parts::track_interface(node, &mut draft.track_interfaces, findings),
+        "interfaces whose state causes a fault or moves the priority",
+    ),
+    built(
+        "dont_track_primary",
+        Shape::Flag,
+        |draft, _, _| draft.dont_track_primary = true,
+        "the state of the instance's own interface causes no fault",
+    ),
+    built(
+        "garp_master_delay",
+        Shape::Value,
+        |draft, node, findings| draft.garp.delay = seconds(node, findings),
+        "vrrp_garp_master_delay of this instance",
+    ),
+    built(
+        "garp_master_repeat",
+        Shape::Value,
+        |draft, node, findings| draft.garp.repeat = count(node, findings),
+        "vrrp_garp_master_repeat of this instance",
+    ),
+    built(
+        "garp_master_refresh",
+        Shape::Value,
+        |draft, node, findings| draft.garp.refresh = seconds(node, findings),
+        "vrrp_garp_master_refresh of this instance",
+    ),
+    built(
+        "garp_master_refresh_repeat",
+        Shape::Value,
+        |draft, node, findings| draft.garp.refresh_repeat = count(node, findings),
+        "vrrp_garp_master_refresh_repeat of this instance",
+    ),
+    built(
+        "garp_lower_prio_delay",
+        Shape::Value,
+        |draft, node, findings| draft.garp.lower_delay = seconds(node, findings),
+        "vrrp_garp_lower_prio_delay of this instance",
+    ),
+    built(
+        "garp_lower_prio_repeat",
+        Shape::Value,
+        |draft, node, findings| draft.garp.lower_repeat = count_or_none(node, findings),
+        "vrrp_garp_lower_prio_repeat of this instance",
+    ),
+    built(
+        "accept",
+        Shape::Flag,
+        |draft, node, _| draft.accept = Some((true, node.span())),
+        "packets to the virtual addresses are for this host; the default",
+    ),
+    built(
+        "no_accept",
+        Shape::Flag,
+        |draft, node, _| draft.accept = Some((false, node.span())),
+        "packets to the virtual addresses are for this host only if it owns them",
+    ),
+    built(
+        "strict_mode",
+        Shape::Switch,
+        |draft, node, findings| draft.strict = value::switch(node, findings),
+        "hold the configuration against the RFC",
+    ),
+    built(
+        "skip_check_adv_addr",
+        Shape::Switch,
+        |draft, node, findings| draft.skip_check_adv_addr = value::switch(node, findings),
+        "vrrp_skip_check_adv_addr of this instance",
+    ),
+    built(
+        "v3_checksum_as_v2",
+        Shape::Switch,
+        |draft, node, findings| draft.plain_checksum = value::switch(node, findings),
+        "send VRRPv3 over IPv4 with a checksum without pseudo-header; both are taken always",
+    ),
+    built(
+        "lower_prio_no_advert",
+        Shape::Switch,
+        |draft, node, findings| draft.lower_prio_no_advert = value::switch(node, findings),
+        "do not answer a lower master's advert",
+    ),
+    built(
+        "higher_prio_send_advert",
+        Shape::Switch,
+        |draft, node, findings| draft.higher_prio_send_advert = value::switch(node, findings),
+        "send a last advert when giving way to a higher master",
+    ),
+    built(
+        "down_timer_adverts",
+        Shape::Value,
+        |draft, node, findings| draft.down_timer_adverts = down_timer(node, findings),
+        "adverts that must be missed until the master is down, 1 to 100; default 3",
+    ),
+    built(
+        "owner_ignore_adverts",
+        Shape::Switch,
+        |draft, node, findings| draft.owner_ignore_adverts = value::switch(node, findings),
+        "the address owner ignores adverts of others",
+    ),
+    built(
+        "notify_priority_changes",
+        Shape::Switch,
+        |draft, node, findings| draft.notify_priority_changes = value::switch(node, findings),
+        "write priority changes to the notify FIFOs",
+    ),
+    ours(
+        "no_repair",
+        Shape::Flag,
+        |draft, _, _| draft.no_repair = true,
+        "as keepalived: a lost address stays lost until the next change to MASTER",
+    ),
+    not_built("virtual_rules", "routing rules present while master"),
+    not_built("promote_secondaries", "a kernel setting of the interface"),
+    not_built("vrf", "unicast inside a VRF"),
+    not_built("track_script", "scripts that move the priority"),
+    not_built("track_process", "processes that move the priority"),
+    not_built("track_file", "files that move the priority"),
+    not_built("track_bfd", "BFD sessions that move the priority"),
+    not_built("track_src_ip", "a fault while the source address is missing"),
+    not_built("use_vmac", VMAC),
+    not_built("use_vmac_addr", VMAC),
+    not_built("vmac_xmit_base", VMAC),
+    not_built("use_ipvlan", "the addresses on an ipvlan device"),
+    not_built("notify", NOTIFY),
+    not_built("notify_master", NOTIFY),
+    not_built("notify_backup", NOTIFY),
+    not_built("notify_fault", NOTIFY),
+    not_built("notify_stop", NOTIFY),
+    not_built("notify_deleted", NOTIFY),
+    not_built("notify_master_rx_lower_pri", NOTIFY),
+    not_built("garp_extra_if", "periodic announcements on other interfaces"),
+    not_built("vmac_garp_intvl", "the old name of garp_extra_if"),
+    not_built("auth_hmac", "adverts with an HMAC"),
+    not_built("timer_expired_backup", "backup state when adverts could not be sent in time"),
+    not_built("thread_timer_expired", "another name of timer_expired_backup"),
+    ignored("smtp_alert", MAIL),
+    ignored("kernel_rx_buf_size", "buffers are sized from the number of routers"),
+    ignored("old_unicast_checksum", "both checksum forms are taken always"),
+    ignored("lvs_sync_daemon_interface", "load balancing stays with keepalived"),
+    obsolete("debug", "it has no effect in keepalived either"),
+    obsolete("native_ipv6", "the family follows from the addresses"),
+    obsolete("linkbeat_use_polling", "netlink tells of every link change"),
+];
+
+/// Reads the statements of one block.
+pub(super) fn read(node: &Node, findings: &mut Findings) -> Draft {
+    let mut draft = Draft::default();
+    apply("vrrp_instance", INSTANCE, &mut draft, node.children(), findings);
+    draft
+}
+
+fn value_span(node: &Node) -> Span {
+    node.arguments().first().map_or(node.span(), |word| word.span)
+}
+
+fn address_of(node: &Node, findings: &mut Findings) -> Option<(IpAddr, Span)> {
+    let word = node.arguments().first()?;
+    value::address(word, findings).map(|address| (address, word.span))
+}
+
+fn state(draft: &mut Draft, node: &Node, findings: &mut Findings) {
+    let Some(word) = node.arguments().first() else { return };
+    match &*word.text {
+        "MASTER" => draft.master = Some(word.span),
+        "BACKUP" => draft.master = None,
+        other => {
+            findings
+                .error("bad-state", word.span, format!("there is no state `{other}`"))
+                .label("expected MASTER or BACKUP");
+        }
+    }
+}
+
+fn interface(draft: &mut Draft, node: &Node, findings: &mut Findings) {
+    let Some(word) = node.arguments().first() else { return };
+    draft.interface = value::interface(word, findings).map(|name| (name, word.span));
+}
+
+fn vrid(draft: &mut Draft, node: &Node, findings: &mut Findings) {
+    let Some(word) = node.arguments().first() else { return };
+    draft.vrid = value::byte(word, 1..=255, node.keyword(), findings)
+        .and_then(Vrid::new)
+        .map(|vrid| (vrid, word.span));
+}
+
+fn priority(draft: &mut Draft, node: &Node, findings: &mut Findings) {
+    let Some(word) = node.arguments().first() else { return };
+    draft.priority = value::byte(word, 1..=255, node.keyword(), findings).map(Priority);
+}
+
+fn advert_int(draft: &mut Draft, node: &Node, findings: &mut Findings) {
+    let Some(word) = node.arguments().first() else { return };
+    match value::seconds(&word.text) {
+        Some(interval) if !interval.is_zero() => draft.advert_int = Some((interval, word.clone())),
+        _ => {
+            findings
+                .error("out-of-range", word.span, format!("`advert_int` cannot be `{}`", word.text))
+                .label("expected seconds above 0");
+        }
+    }
+}
+
+fn preempt_delay(draft: &mut Draft, node: &Node, findings: &mut Findings) {
+    let Some(word) = node.arguments().first() else { return };
+    draft.preempt_delay =
+        value::duration(word, 1000, node.keyword(), findings).map(|delay| (delay, word.span));
+}
+
+fn unicast_ttl(draft: &mut Draft, node: &Node, findings: &mut Findings) {
+    let Some(word) = node.arguments().first() else { return };
+    // keepalived takes 0 too; the kernel refuses to send with it.
+    draft.unicast_ttl =
+        value::byte(word, 1..=255, node.keyword(), findings).map(|ttl| (ttl, word.span));
+}

@@ -1,0 +1,28 @@
+//! Where does configuration text come from: the questions the loader asks its surroundings.
+use std::path::{Path, PathBuf};
+
+/// Files, globs and the name of this host. Implemented over the file system by the command line
+/// and over memory by tests.
+pub trait Source {
+    /// The bytes of a file.
+    fn read(&self, path: &Path) -> Result<Vec<u8>, Unreadable>;
+
+    /// Existing files that match a pattern of `*`, `?` and `[...]`, sorted. Braces are already
+    /// expanded.
+    fn glob(&self, pattern: &str) -> Result<Vec<PathBuf>, Unreadable>;
+
+    /// What `@id` conditions are compared with: the id given on the command line, or the first
+    /// label of the host's name.
+    fn config_id(&self) -> String;
+}
+
+/// Why a file or a directory could not be read.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// There is no such file.
+    #[error("no such file")]
+    Missing,
+    /// Anything else, in the system's words.
+    #[error("{0}")]
+    Other(String),
+}

@@ -1,0 +1,251 @@
+//! Does the loader read what it should.
+use super::diagnostic::{Diagnostic, Severity};
+use super::model::{Config, Instance, Transport};
+use super::source::{Source, Unreadable};
+use super::{keyword, load, render};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use vrrp_common::ident::{Family, Version};
+
+/// Files in memory on a host called `main`.
+#[derive(Default)]
+struct Memory(BTreeMap<PathBuf, Vec<u8>>);
+
+impl Source for Memory {
+    fn read(&self, path: &Path) -> Result<Vec<u8>, Unreadable> {
+        self.0.get(path).cloned().ok_or(Unreadable::Missing)
+    }
+
+    fn glob(&self, pattern: &str) -> Result<Vec<PathBuf>, Unreadable> {
+        let pattern = glob::Pattern::new(pattern).map_err(|e| Unreadable::Other(e.to_string()))?;
+        Ok(self.0.keys().filter(|path| pattern.matches_path(path)).cloned().collect())
+    }
+
+    fn config_id(&self) -> String {
+        "main".to_owned()
+    }
+}
+
+fn files(files: &[(&str, &str)]) -> Memory {
+    Memory(files.iter().map(|(name, text)| (name.into(), text.as_bytes().to_vec())).collect())
+}
+
+fn text(text: &str) -> (Option<Config>, Vec<Diagnostic>) {
+    load(Path::new("t.conf"), &files(&[("t.conf", text)]))
+}
+
+fn lines(diagnostics: &[Diagnostic]) -> Vec<String> {
+    diagnostics.iter().map(ToString::to_string).collect()
+}
+
+fn good(source: &str) -> Config {
+    let (config, diagnostics) = text(source);
+    assert_eq!(lines(&diagnostics), [] as [&str; 0]);
+    config.expect("a configuration without errors")
+}
+
+fn instance(body: &str) -> Instance {
+    let config = good(&format!(
+        "vrrp_instance V {{\n interface eth0\n virtual_router_id 5\n{body}\n}}\n"
+    ));
+    (*config.instances[0]).clone()
+}
+
+/// The diagnostics of an instance with these lines, which start at line 4.
+fn bad(body: &str) -> Vec<String> {
+    let (_, diagnostics) =
+        text(&format!("vrrp_instance V {{\n interface eth0\n virtual_router_id 5\n{body}\n}}\n"));
+    lines(&diagnostics)
+}
+
+const VIP: &str = "virtual_ipaddress { 10.0.0.1 }\n";
+
+#[test]
+fn a_plain_file() {
+    let config = good(
+        "! a comment\nglobal_defs {\n router_id r1 # another\n}\n\
+         vrrp_instance VI_1{\n state MASTER\n interface eth0\n virtual_router_id 51\n\
+         priority 150\n advert_int 1\n authentication { auth_type PASS\n auth_pass 1111 }\n\
+         virtual_ipaddress\n {\n 10.0.0.1/24 dev eth1 label eth1:v brd + no_track\n 10.0.0.2 }\n}\n",
+    );
+    assert_eq!(config.globals.router_id.as_deref(), Some("r1"));
+    let instance = &config.instances[0];
+    assert_eq!((&*instance.name, &*instance.interface), ("VI_1", "eth0"));
+    assert_eq!((instance.vrid.get(), instance.priority.0), (51, 150));
+    assert_eq!((instance.version, instance.family), (Version::V2, Family::V4));
+    assert!(instance.start_as_master && instance.preempt && !instance.answer_lower);
+    assert_eq!(instance.password, Some(*b"1111\0\0\0\0"));
+    assert_eq!(instance.origin.line, 5);
+    let [first, second] = instance.addresses.as_slice() else { panic!("two addresses") };
+    assert_eq!((first.prefix, &*first.dev, first.no_track), (24, "eth1", true));
+    assert_eq!(first.broadcast, Some("10.0.0.255".parse().unwrap()));
+    assert_eq!((second.prefix, &*second.dev, second.no_track), (32, "eth0", false));
+}
+
+#[test]
+fn every_problem_is_told_in_order() {
+    let (config, diagnostics) = text(
+        "vrrp_instance A {\n interface eth0\n virtual_router_id 0\n priority 256\n advert_intt 1\n\
+         }\nvrrp_instance B {\n virtual_router_id 256\n virtual_ipaddress { 10.0.0.1/33 }\n}\n",
+    );
+    assert!(config.is_none());
+    assert_eq!(
+        lines(&diagnostics),
+        [
+            "t.conf:1:15: error: `A` has no `virtual_ipaddress` (add one, or \
+             `no_virtual_ipaddress` if that is meant)",
+            "t.conf:3:20: error: `virtual_router_id` cannot be `0`",
+            "t.conf:4:11: error: `priority` cannot be `256`",
+            "t.conf:5:2: error: unknown keyword `advert_intt` (did you mean `advert_int`?)",
+            "t.conf:7:15: error: `B` has no `interface` (add `interface NAME`, or \
+             `default_interface NAME` to global_defs)",
+            "t.conf:8:20: error: `virtual_router_id` cannot be `256`",
+            "t.conf:9:22: error: `10.0.0.1/33` has no valid prefix length",
+        ]
+    );
+}
+
+#[test]
+fn intervals_by_version() {
+    let interval = |body: &str| instance(&format!("{body}\n{VIP}")).advert_interval;
+    assert_eq!(interval("advert_int 255"), Duration::from_secs(255));
+    assert_eq!(interval("version 3\nadvert_int 0.01"), Duration::from_millis(10));
+    assert_eq!(interval("version 3\nadvert_int 40.95"), Duration::from_millis(40_950));
+    for wrong in [
+        "advert_int 0",
+        "advert_int 1.5",
+        "advert_int 256",
+        "version 3\nadvert_int 0.015",
+        "version 3\nadvert_int 40.96",
+        "version 3\nadvert_int -1",
+    ] {
+        let found = bad(&format!("{wrong}\n{VIP}"));
+        assert!(found.len() == 1 && found[0].contains("`advert_int` cannot be"), "{found:?}");
+    }
+}
+
+#[test]
+fn unicast() {
+    let unicast = instance(&format!(
+        "unicast_src_ip 10.0.0.9\nunicast_ttl 64\nunicast_peer {{\n10.0.0.8 min_ttl 60\n\
+         10.0.0.7 max_ttl 100 min_ttl 9\n}}\n{VIP}"
+    ));
+    let Transport::Unicast { peers, ttl } = unicast.transport else { panic!("unicast") };
+    assert_eq!(ttl, 64);
+    assert_eq!((peers[0].min_ttl, peers[0].max_ttl), (60, 255));
+    assert_eq!((peers[1].min_ttl, peers[1].max_ttl), (9, 100));
+    assert_eq!(unicast.source, Some("10.0.0.9".parse().unwrap()));
+    let own = bad(&format!("unicast_src_ip 10.0.0.9\nunicast_peer {{ 10.0.0.9 }}\n{VIP}"));
+    assert!(own[0].contains("our own unicast_src_ip"), "{own:?}");
+    let other = bad(&format!("unicast_peer {{ fe80::1 }}\n{VIP}"));
+    assert!(other[0].contains("not of the family"), "{other:?}");
+}
+
+#[test]
+fn ipv6_is_version_3() {
+    let v6 = instance("virtual_ipaddress {\nfe80::1\n2001:db8::1/64\n}");
+    assert_eq!((v6.version, v6.family, v6.addresses[0].prefix), (Version::V3, Family::V6, 128));
+    assert!(v6.answer_lower);
+    let found = bad("version 2\nvirtual_ipaddress { 2001:db8::1 }");
+    assert!(found[0].contains("warning: IPv6 needs version 3"), "{found:?}");
+    assert!(found[1].contains("warning: the first IPv6 address should be link-local"), "{found:?}");
+}
+
+#[test]
+fn conditions_definitions_and_sequences() {
+    let config = good(
+        "$BASE=10.$NET\n$NET=1.2\n@main $PRIO=240\n@backup $PRIO=200\n@^main nonsense\n\
+         $I= \\\nvrrp_instance V${N} { \\\n interface eth${N} \\\n virtual_router_id ${N} \\\n\
+         @main priority $PRIO \\\n virtual_ipaddress { \\\n ~LST({A,B}, {1,2},{3,4}) ${BASE}.${A}${B} \\\n\
+         ${BASE}.200 \\\n } \\\n}\n~SEQ(N, 1, 3) $I\n",
+    );
+    assert_eq!(config.instances.len(), 3);
+    let last = &config.instances[2];
+    assert_eq!((&*last.name, &*last.interface, last.priority.0), ("V3", "eth3", 240));
+    let vips: Vec<_> = last.addresses.iter().map(|vip| vip.address.to_string()).collect();
+    assert_eq!(vips, ["10.1.2.12", "10.1.2.34", "10.1.2.200"]);
+    assert_eq!(last.origin.line, 7);
+}
+
+#[test]
+fn included_files_are_named_with_their_chain() {
+    let memory = files(&[
+        ("/etc/x/main.conf", "include sub/*.conf\ninclude none.conf\nfoo\n"),
+        ("/etc/x/sub/a.conf", "include ../{b,c}.inc\n"),
+        ("/etc/x/sub/../b.inc", "bar\n"),
+        ("/etc/x/sub/../c.inc", "include ../sub/a.conf\n"),
+    ]);
+    let mut memory = memory;
+    let again = memory.0[Path::new("/etc/x/sub/a.conf")].clone();
+    memory.0.insert("/etc/x/sub/../../sub/a.conf".into(), again);
+    let (config, diagnostics) = load(Path::new("/etc/x/main.conf"), &memory);
+    assert!(config.is_none());
+    let found = lines(&diagnostics);
+    assert_eq!(found[0], "/etc/x/sub/../b.inc:1:1: error: unknown keyword `bar`");
+    let place = diagnostics[0].place.as_ref().expect("a place");
+    assert_eq!(place.include_chain()[0], ("/etc/x/sub/a.conf".into(), 1));
+    assert_eq!(place.include_chain()[1], ("/etc/x/main.conf".into(), 1));
+    assert!(found.iter().any(|line| line.contains("cannot read /etc/x/none.conf: no such file")));
+    assert!(found.last().is_some_and(|line| line.starts_with("/etc/x/main.conf:3:1")));
+    assert!(render::pretty(&diagnostics[0], false).contains("included from /etc/x/main.conf:1"));
+}
+
+#[test]
+fn files_that_include_themselves_end() {
+    let memory = files(&[("/a", "include /a\ninclude /a\n")]);
+    let (config, diagnostics) = load(Path::new("/a"), &memory);
+    assert!(config.is_none());
+    assert!(diagnostics.iter().any(|found| found.code == "include-depth"));
+}
+
+#[test]
+fn definitions_that_explode_end() {
+    let mut source = String::from("$A0=xxxxxxxxxxxxxxxx\n");
+    for n in 1..40 {
+        source.push_str(&format!("$A{n}=${{A{}}}${{A{}}}\n", n - 1, n - 1));
+    }
+    source.push_str("$A39\n$L=${L}\n$L\n$M= \\\n$M \\\n$M\n$M\n");
+    let (config, diagnostics) = text(&source);
+    assert!(config.is_none());
+    assert!(diagnostics.iter().any(|found| found.code == "variable-loop"));
+    assert!(diagnostics.iter().any(|found| found.code == "too-long"));
+}
+
+#[test]
+fn a_missing_file_is_an_error() {
+    let (config, diagnostics) = load(Path::new("nowhere"), &Memory::default());
+    assert!(config.is_none());
+    assert_eq!(lines(&diagnostics), ["error: cannot read nowhere: no such file"]);
+}
+
+#[test]
+fn every_keyword_of_the_tables_is_known() {
+    for entry in keyword::all() {
+        let line = format!("{} x {{\n}}\n", entry.name);
+        let source = match entry.block {
+            "" => line,
+            "authentication" => format!("vrrp_instance V {{\nauthentication {{\n{line}}}\n}}\n"),
+            "global_defs" => format!("global_defs {{\n{line}}}\n"),
+            block => format!("{block} V {{\n{line}}}\n"),
+        };
+        let (_, diagnostics) = text(&source);
+        let name = entry.name;
+        let code = |code: &str| {
+            let found = |found: &&Diagnostic| {
+                found.code == code && found.message.contains(&format!("`{name}`"))
+            };
+            diagnostics.iter().find(found).map(|found| found.severity)
+        };
+        assert_eq!(code("unknown-keyword"), None, "{name}");
+        let told = match entry.status {
+            "ignored" => code("ignored") == Some(Severity::Warning),
+            "obsolete" => code("obsolete") == Some(Severity::Warning),
+            "skipped" => code("skipped") == Some(Severity::Warning),
+            "not built" => code("not-built") == Some(Severity::Error),
+            _ => code("not-built").is_none() && code("ignored").is_none(),
+        };
+        assert!(told, "{name} in {}: {:?}", entry.block, lines(&diagnostics));
+        assert!(!entry.about.is_empty(), "{name}");
+    }
+}

@@ -1,0 +1,248 @@
+//! Which words and braces does a line hold.
+use super::findings::{Findings, Span};
+
+/// A word after quoting was undone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Word {
+    /// What it says.
+    pub(super) text: Box<str>,
+    /// Where it stands.
+    pub(super) span: Span,
+}
+
+/// The smallest pieces of a configuration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Token {
+    /// A keyword or an argument.
+    Word(Word),
+    /// `{`
+    Open(Span),
+    /// `}`
+    Close(Span),
+    /// The end of a line that held something.
+    End,
+}
+
+/// One line with knowledge of where each of its bytes came from.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Line {
+    /// What is left after comments were removed and variables replaced.
+    pub(super) text: String,
+    /// In order of `at`; the first starts at 0.
+    pub(super) pieces: Vec<Piece>,
+}
+
+/// A stretch of a [`Line`] that came from one place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece {
+    /// Its first byte in the line.
+    pub(super) at: u32,
+    /// Where it came from.
+    pub(super) span: Span,
+    /// Byte for byte from there; otherwise all of it stands for that place (a variable's use).
+    pub(super) exact: bool,
+}
+
+/// An index as the spans hold it. Files are bounded well below 4 GiB.
+pub(super) fn offset(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+impl Line {
+    /// A line straight from a file.
+    pub(super) fn literal(text: &str, file: u32, start: usize) -> Self {
+        let start = offset(start);
+        let span = Span { file, start, end: start.saturating_add(offset(text.len())) };
+        Self { text: text.to_owned(), pieces: vec![Piece { at: 0, span, exact: true }] }
+    }
+
+    /// Where the bytes `start..end` came from.
+    pub(super) fn span(&self, start: usize, end: usize) -> Span {
+        let first = self.byte(start);
+        if end <= start + 1 {
+            return first;
+        }
+        first.to(self.byte(end - 1))
+    }
+
+    fn byte(&self, index: usize) -> Span {
+        let index = offset(index);
+        let after = self.pieces.partition_point(|piece| piece.at <= index);
+        let Some(piece) = after.checked_sub(1).and_then(|before| self.pieces.get(before)) else {
+            return Span { file: 0, start: 0, end: 0 };
+        };
+        if piece.exact {
+            let start = piece.span.start.saturating_add(index - piece.at);
+            Span { start, end: start.saturating_add(1), ..piece.span }
+        } else {
+            piece.span
+        }
+    }
+
+    /// The bytes from `start` on.
+    pub(super) fn tail(&self, start: usize) -> Self {
+        self.slice(start, self.text.len())
+    }
+
+    /// The bytes `start..end`.
+    pub(super) fn slice(&self, start: usize, end: usize) -> Self {
+        let mut line = Self::default();
+        line.append(self, start, end);
+        line
+    }
+
+    /// Adds the bytes `start..end` of another line.
+    pub(super) fn append(&mut self, from: &Self, start: usize, end: usize) {
+        let Some(text) = from.text.get(start..end) else { return };
+        if text.is_empty() {
+            return;
+        }
+        let base = offset(self.text.len());
+        let (start, end) = (offset(start), offset(end));
+        let first = from.pieces.partition_point(|piece| piece.at <= start).saturating_sub(1);
+        for piece in from.pieces.get(first..).unwrap_or_default() {
+            if piece.at >= end {
+                break;
+            }
+            let cut = start.saturating_sub(piece.at);
+            let mut span = piece.span;
+            if piece.exact {
+                span.start = span.start.saturating_add(cut);
+            }
+            let at = base + (piece.at + cut - start);
+            self.pieces.push(Piece { at, span, exact: piece.exact });
+        }
+        self.text.push_str(text);
+    }
+
+    /// Adds text that stands for `span` as a whole.
+    pub(super) fn append_for(&mut self, text: &str, span: Span) {
+        if !text.is_empty() {
+            self.pieces.push(Piece { at: offset(self.text.len()), span, exact: false });
+            self.text.push_str(text);
+        }
+    }
+}
+
+/// The length of `text` without its comment: `#` or `!` outside quotes starts one, even inside a
+/// word.
+pub(super) fn without_comment(text: &str) -> usize {
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            _ if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '#' | '!') => return at,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Splits a line into words and braces and undoes quoting.
+pub(super) fn split(line: &Line, tokens: &mut Vec<Token>, findings: &mut Findings) {
+    let before = tokens.len();
+    let text = line.text.as_str();
+    let mut rest = text.char_indices().peekable();
+    while let Some((start, c)) = rest.next() {
+        match c {
+            '{' => tokens.push(Token::Open(line.span(start, start + 1))),
+            '}' => tokens.push(Token::Close(line.span(start, start + 1))),
+            c if c.is_whitespace() => {}
+            _ => {
+                let mut word = String::new();
+                let mut next = Some((start, c));
+                let mut end = start;
+                while let Some((at, c)) = next {
+                    end = at + c.len_utf8();
+                    match c {
+                        '"' | '\'' => match quoted(c, &mut rest, &mut word) {
+                            Some(closed) => end = closed,
+                            None => {
+                                end = text.len();
+                                findings
+                                    .error(
+                                        "unclosed-quote",
+                                        line.span(at, end),
+                                        format!("the quote {c} is never closed"),
+                                    )
+                                    .help("a quoted string ends on the line it starts on");
+                            }
+                        },
+                        c if c.is_control() => {
+                            findings.error(
+                                "control-character",
+                                line.span(at, end),
+                                format!("control character {:#04x} in the text", u32::from(c)),
+                            );
+                        }
+                        c => word.push(c),
+                    }
+                    next = rest.next_if(|(_, c)| !c.is_whitespace() && *c != '{' && *c != '}');
+                }
+                let span = line.span(start, end);
+                tokens.push(Token::Word(Word { text: word.into(), span }));
+            }
+        }
+    }
+    if tokens.len() > before {
+        tokens.push(Token::End);
+    }
+}
+
+type Chars<'a> = std::iter::Peekable<std::str::CharIndices<'a>>;
+
+/// The rest of a quoted stretch; the offset after its end, or `None` if it has none.
+fn quoted(quote: char, rest: &mut Chars<'_>, word: &mut String) -> Option<usize> {
+    while let Some((at, c)) = rest.next() {
+        match c {
+            c if c == quote => return Some(at + 1),
+            '\\' => {
+                let (_, escape) = rest.next()?;
+                word.push(escaped(escape, rest));
+            }
+            c => word.push(c),
+        }
+    }
+    None
+}
+
+/// The character a backslash sequence stands for, as a shell has them.
+fn escaped(c: char, rest: &mut Chars<'_>) -> char {
+    match c {
+        'a' => '\x07',
+        'b' => '\x08',
+        'E' => '\x1b',
+        'f' => '\x0c',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'v' => '\x0b',
+        'c' => match rest.next_if(|(_, c)| c.is_ascii_alphabetic()) {
+            Some((_, c)) => char::from(u8::try_from(c).unwrap_or_default() & 0x1f),
+            None => c,
+        },
+        'x' => digits(rest, 16, usize::MAX, 0).unwrap_or('x'),
+        '0'..='7' => digits(rest, 8, 2, c.to_digit(8).unwrap_or(0)).unwrap_or(c),
+        c => c,
+    }
+}
+
+fn digits(rest: &mut Chars<'_>, radix: u32, most: usize, first: u32) -> Option<char> {
+    let mut value = first;
+    let mut seen = 0;
+    while seen < most
+        && let Some((_, c)) = rest.next_if(|(_, c)| c.is_digit(radix))
+    {
+        value = value.wrapping_mul(radix).wrapping_add(c.to_digit(radix).unwrap_or(0));
+        seen += 1;
+    }
+    if radix == 16 && seen == 0 {
+        return None;
+    }
+    // As a byte, which is what the sequence names.
+    Some(char::from(value.to_le_bytes()[0]))
+}

@@ -1,0 +1,149 @@
+//! What do `$NAME` and `${NAME}` stand for.
+use super::findings::{Findings, Span};
+use super::token::Line;
+use std::collections::HashMap;
+
+/// A definition may use others this deep; a definition that uses itself ends here too.
+const DEPTH: usize = 32;
+
+/// The definitions so far.
+#[derive(Default)]
+pub(super) struct Variables {
+    values: HashMap<String, Vec<Line>>,
+}
+
+/// A use of a variable in a line.
+struct Use<'a> {
+    name: &'a str,
+    start: usize,
+    end: usize,
+}
+
+/// What became of a line.
+pub(super) enum Replaced {
+    /// It used no multi-line definition.
+    One(Line),
+    /// It used one: the lines to go on with, whose own uses are not yet replaced.
+    Many(Vec<Line>),
+}
+
+impl Variables {
+    /// Defines or redefines a variable.
+    pub(super) fn set(&mut self, name: &str, value: Vec<Line>) {
+        match self.values.get_mut(name) {
+            Some(old) => *old = value,
+            None => {
+                self.values.insert(name.to_owned(), value);
+            }
+        }
+    }
+
+    /// Replaces every use of a defined variable, also in what was put in. An undefined one is left
+    /// as it is, so that a `$` in existing text keeps its meaning.
+    pub(super) fn replace(&self, line: &Line, findings: &mut Findings) -> Replaced {
+        let mut out = Line::default();
+        let mut done = 0;
+        while let Some(found) = self.next_use(&line.text, done) {
+            let span = line.span(found.start, found.end);
+            let value = self.values.get(found.name).map_or(&[][..], Vec::as_slice);
+            out.append(line, done, found.start);
+            done = found.end;
+            match value {
+                [first, middle @ .., last] => {
+                    // The text around the use goes to the first and the last line.
+                    out.append(first, 0, first.text.len());
+                    let mut lines = vec![out];
+                    lines.extend_from_slice(middle);
+                    let mut end = last.clone();
+                    end.append(line, done, line.text.len());
+                    lines.push(end);
+                    return Replaced::Many(lines);
+                }
+                [only] => {
+                    let mut text = String::new();
+                    self.flatten(&only.text, DEPTH, &mut text, span, findings);
+                    out.append_for(&text, span);
+                }
+                [] => {}
+            }
+        }
+        out.append(line, done, line.text.len());
+        Replaced::One(out)
+    }
+
+    fn flatten(
+        &self,
+        text: &str,
+        depth: usize,
+        out: &mut String,
+        span: Span,
+        findings: &mut Findings,
+    ) {
+        let mut done = 0;
+        while let Some(found) = self.next_use(text, done) {
+            out.push_str(&text[done..found.start]);
+            done = found.end;
+            if depth == 0 || out.len() > LINE {
+                findings.error(
+                    "variable-loop",
+                    span,
+                    format!("`${}` does not come to an end when replaced", found.name),
+                );
+                return;
+            }
+            match self.values.get(found.name).map(Vec::as_slice) {
+                Some([only]) => self.flatten(&only.text, depth - 1, out, span, findings),
+                Some([]) | None => {}
+                Some(_) => {
+                    findings.error(
+                        "variable-lines",
+                        span,
+                        format!("`${}` has several lines and stands inside one line", found.name),
+                    );
+                }
+            }
+            if out.len() > LINE {
+                return;
+            }
+        }
+        out.push_str(&text[done..]);
+    }
+
+    /// The next use of a defined variable at or after `from`.
+    fn next_use<'a>(&self, text: &'a str, from: usize) -> Option<Use<'a>> {
+        let mut from = from;
+        loop {
+            let start = from + text.get(from..)?.find('$')?;
+            let rest = &text[start + 1..];
+            let (name, len) = match rest.strip_prefix('{') {
+                Some(braced) => {
+                    let name = &braced[..name_len(braced)];
+                    (name, braced[name.len()..].starts_with('}').then_some(name.len() + 3))
+                }
+                None => {
+                    let name = &rest[..name_len(rest)];
+                    // keepalived replaces the bare form only before white space.
+                    let after = rest[name.len()..].chars().next();
+                    (name, after.is_none_or(char::is_whitespace).then_some(name.len() + 1))
+                }
+            };
+            match len {
+                Some(len) if self.values.contains_key(name) => {
+                    return Some(Use { name, start, end: start + len });
+                }
+                _ => from = start + 1,
+            }
+        }
+    }
+}
+
+/// A line longer than this after replacement is an attack or a mistake.
+pub(super) const LINE: usize = 1 << 20;
+
+/// The length of the variable name at the start of `text`; 0 if there is none.
+pub(super) fn name_len(text: &str) -> usize {
+    if text.starts_with(|c: char| c.is_ascii_digit()) {
+        return 0;
+    }
+    text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len())
+}
