@@ -156,7 +156,8 @@ impl Table {
         let addresses = addresses.into_iter().map(Change::AddressGone);
         let links = links.into_iter().map(|ifindex| Change::LinkGone { ifindex });
         let routes = routes.into_iter().map(Change::RouteGone);
-        addresses.chain(links).chain(routes).collect()
+        // A link that is gone takes its addresses along; nobody removed those.
+        links.chain(addresses).chain(routes).collect()
     }
 
     /// A listing of routes alone begins.
