@@ -199,7 +199,7 @@ impl Reconciler {
             self.dirty.extend(self.slots.on(&dev).cloned());
         }
         let mut added = Vec::new();
-        let mut removed = Vec::new();
+        let mut removed = BTreeSet::new();
         for slot in std::mem::take(&mut self.dirty) {
             let wanted = self.wanted(&slot);
             let device = self.table.device(&slot.dev).map(|device| (device.ifindex, device.up));
@@ -210,7 +210,7 @@ impl Reconciler {
             let place = Place { ifindex, address: slot.address, prefix: slot.prefix };
             match (wanted, self.table.held(&place)) {
                 (Some(_), Some(held)) if self.is_outdated(&slot, held) => {
-                    removed.push(Operation::DeleteAddress(held.place));
+                    removed.insert(held.place);
                     self.deleting.insert(ifindex);
                     self.outdated.remove(&slot);
                 }
@@ -226,14 +226,14 @@ impl Reconciler {
                     }
                 }
                 (None, Some(held)) if !self.is_own(&slot, held) => {
-                    removed.push(Operation::DeleteAddress(held.place));
+                    removed.insert(held.place);
                     self.deleting.insert(ifindex);
                 }
                 (None, _) => self.settle(&slot, &Presence::Absent),
             }
         }
         let (mut operations, route_adds) = self.routes.plan(&self.table, &mut self.touched);
-        operations.append(&mut removed);
+        operations.extend(removed.into_iter().map(Operation::DeleteAddress));
         operations.append(&mut added);
         operations.extend(route_adds);
         operations
