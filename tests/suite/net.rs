@@ -364,6 +364,41 @@ fn shared_address() -> Result<()> {
     Ok(())
 }
 
+/// Addresses of one subnet on an interface that has none of its own, or only behind a virtual one:
+/// those that stay are not taken along.
+#[test]
+fn same_subnet() -> Result<()> {
+    if !root() {
+        return Ok(());
+    }
+    let net = Net::new()?;
+    net.router.sysctl("net.ipv4.conf.all.promote_secondaries", "0")?;
+    net.router.sysctl("net.ipv4.conf.e4.promote_secondaries", "0")?;
+    // Left by a killed process, before the interface got its own address.
+    net.router.ip("addr add 10.8.0.50/24 dev e4")?;
+    net.router.ip("addr add 10.8.0.1/24 dev e4")?;
+    let [a, b] = ["10.7.0.50/24", "10.7.0.60/24"].map(|address| vip(address, "e4"));
+    let first = instance([a, vip("10.8.0.50/24", "e4")]);
+    let task = start(&net, vec![router(A, first), router(B, instance([b]))])?;
+    task.tell(own(A, true));
+    task.settles(A, |report| presences(report) == [Presence::Present, Presence::Present]);
+    task.tell(own(B, true));
+    task.settles(B, |report| presences(report) == [Presence::Present]);
+    assert!(net.has("10.8.0.1/24"), "the interface's own address");
+    task.events(QUIET);
+    task.tell(own(A, false));
+    task.settles(A, |report| presences(report) == [Presence::Absent, Presence::Absent]);
+    assert!(!net.has("10.7.0.50/24") && net.has("10.7.0.60/24") && net.has("10.8.0.1/24"));
+    let lost = |event: &Event| matches!(event, Event::Lost { .. });
+    assert!(!task.events(QUIET).iter().any(lost), "nobody removed anything");
+    assert_eq!(task.report(B).addresses[0].announced, 1, "it was there all the time");
+    let promotes = net
+        .router
+        .within(|| std::fs::read_to_string("/proc/sys/net/ipv4/conf/e4/promote_secondaries"))??;
+    assert_eq!(promotes.trim(), "0", "as it was");
+    task.stop()
+}
+
 #[test]
 fn routes() -> Result<()> {
     if !root() {

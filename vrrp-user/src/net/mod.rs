@@ -14,6 +14,7 @@ pub mod membership;
 mod message;
 mod netlink;
 mod patience;
+mod promote;
 mod reconcile;
 mod routes;
 mod slots;

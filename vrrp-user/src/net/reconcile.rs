@@ -5,6 +5,7 @@
 use super::change::{Change, Held, Operation, Outcome, Place, Refusal};
 use super::entry::{Blame, Entry};
 use super::patience::Patience;
+use super::promote::endangered;
 use super::routes::Routes;
 use super::slots::{Slot, Slots, User};
 use super::table::Table;
@@ -233,7 +234,11 @@ impl Reconciler {
             }
         }
         let (mut operations, route_adds) = self.routes.plan(&self.table, &mut self.touched);
+        let guarded = endangered(&self.table, &removed);
+        let promote = |on| move |&ifindex: &u32| Operation::Promote { ifindex, on };
+        operations.extend(guarded.iter().map(promote(true)));
         operations.extend(removed.into_iter().map(Operation::DeleteAddress));
+        operations.extend(guarded.iter().map(promote(false)));
         operations.append(&mut added);
         operations.extend(route_adds);
         operations
@@ -285,6 +290,8 @@ impl Reconciler {
                     }
                 }
             }
+            // Where it is refused, what is taken along is put back.
+            Operation::Promote { .. } => {}
             Operation::AddRoute(path) | Operation::DeleteRoute(path) => {
                 let added = matches!(operation, Operation::AddRoute(_));
                 self.routes.done(path, added, outcome, &mut self.table, &mut self.touched);

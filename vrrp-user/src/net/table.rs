@@ -186,6 +186,11 @@ impl Table {
         entry.addresses.get(entry.places.get(&key(place))?)
     }
 
+    /// Every address of a link.
+    pub(crate) fn addresses(&self, ifindex: u32) -> impl Iterator<Item = &Held> {
+        self.links.get(&ifindex).into_iter().flat_map(|entry| entry.addresses.values())
+    }
+
     /// Routes of ours.
     pub(crate) fn routes(&self) -> &BTreeSet<Path> {
         &self.routes

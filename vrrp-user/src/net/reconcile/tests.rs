@@ -26,6 +26,7 @@ impl Kernel {
             mtu: 1500,
             up: true,
             admin_up: true,
+            promotes: true,
             carrier_changes: 0,
         };
         self.told.push(Change::Link(device.clone()));
@@ -86,7 +87,7 @@ impl Kernel {
                 }
                 Ok(())
             }
-            Operation::AddRoute(_) | Operation::DeleteRoute(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 
