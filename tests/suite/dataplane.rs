@@ -63,8 +63,8 @@ fn drain(plane: &mut Plane) -> Vec<(RouterId, Instant, u32, Vec<u8>)> {
         let descriptors = plane.descriptors();
         let mut waiting: Vec<PollFd<'_>> = descriptors
             .iter()
-            // SAFETY: the dataplane, which owns them, outlives this loop.
             .map(|fd| {
+                // SAFETY: the dataplane, which owns it, outlives this loop.
                 PollFd::from_borrowed_fd(unsafe { BorrowedFd::borrow_raw(*fd) }, PollFlags::IN)
             })
             .collect();

@@ -48,6 +48,9 @@ impl Settings {
     }
 }
 
+/// More packets than a socket's buffer can hold, so that a flood does not keep a drain from ending.
+const MOST_QUEUED: u32 = 16_384;
+
 /// What receives on a port.
 #[derive(Debug)]
 enum Receiver {
@@ -405,7 +408,10 @@ impl Dataplane for Plane {
                 continue;
             };
             let mut any = false;
-            while let Some(arrived) = socket.receive(buffer) {
+            for _ in 0..MOST_QUEUED {
+                let Some(arrived) = socket.receive(buffer) else {
+                    break;
+                };
                 any = true;
                 let bytes = &buffer[..arrived.len];
                 let Some(accepted) = memory.take(number, bytes, arrived.place, arrived.at) else {
