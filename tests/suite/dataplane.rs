@@ -141,6 +141,22 @@ fn story(mode: XdpMode, path: Path) -> Vec<String> {
     left.push(format!("{:?}", (news[0].0, news[0].2, &news[0].3)));
     left.push(format!("{:?}", counts(&plane)));
 
+    // IPv6, plain and behind a header that must not be there; and what only looks like it.
+    plane.set_router("xva", &RouterRule { family: Family::V6, ..rule(RouterId(7), 10) }).unwrap();
+    let from = "fe80::251".parse().unwrap();
+    let v6 = Frame::group(&Message::v3(10, &["fe80::1".parse().unwrap()]), from);
+    let options = vec![112, 0, 0, 0, 0, 0, 0, 0];
+    wire.send(&Frame { protocol: 0, options: options.clone(), ..v6.clone() }.bytes());
+    wire.send(&Frame { protocol: 44, options, ..v6.clone() }.bytes());
+    wire.send(&Frame { protocol: 17, ..v6.clone() }.bytes());
+    wire.send(&Frame { options: vec![1; 12], ..Frame::of(&message(), sender(), sender()) }.bytes());
+    wire.send(&v6.bytes());
+    let news = drain(&mut plane);
+    assert_eq!(news.len(), 1, "{news:?}");
+    left.push(format!("{:?}", (news[0].0, news[0].2, &news[0].3)));
+    left.push(format!("{:?}", counts(&plane)));
+    plane.remove_router(RouterId(7));
+
     // A router that is gone hears nothing, and comes back with nothing behind it.
     plane.remove_router(ROUTER);
     wire.send(&advert().bytes());
@@ -170,6 +186,7 @@ fn every_path_tells_the_same_story() {
         assert_eq!(native, story(XdpMode::Off, Path::Socket));
         let counted = r#"("router", "received", 5), ("router", "priority_zero", 1), ("router", "ttl", 1), ("port", "vrid", 1), ("port", "fragment", 1)"#;
         assert_eq!(native[3], format!("[{counted}]"));
+        assert!(native[5].contains(r#"("port", "fragment", 2), ("port", "ip_header", 1)"#));
     });
 }
 
@@ -333,5 +350,70 @@ fn vlan_offload_is_read_and_set() {
         assert_eq!(report.path, Path::XdpNative);
         assert!(tags::strips("xva").unwrap());
         assert!(tags::strips("xvnone").is_err());
+    });
+}
+
+/// Adverts of one sender while the expectation changes between it and another: a stamp is never of
+/// an expectation that was not of that sender.
+#[test]
+fn expectations_change_under_fire() {
+    in_namespace(|| {
+        let (a, b) = veth("xva", "xvb");
+        let mut plane = plane(XdpMode::Native);
+        plane.open("xva", a).unwrap();
+        plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
+        let wire = Wire::on(b);
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let frame = advert().bytes();
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    wire.send(&frame);
+                }
+            });
+            let mut stamps = 0;
+            let mut last = 0;
+            for generation in 1..=200_000 {
+                let mut expect = expectation(generation);
+                if generation % 2 == 1 {
+                    expect.source = address(IpAddr::from([192, 0, 2, 250]));
+                }
+                plane.expect(ROUTER, &expect);
+                let stamp = plane.stamp(ROUTER).generation;
+                assert_eq!(stamp % 2, 0, "stamped for the wrong sender");
+                stamps += u32::from(stamp != last);
+                last = stamp;
+                if generation % 512 == 0 {
+                    plane.drain(&mut |_| {});
+                }
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            println!("{stamps} generations were stamped");
+            assert!(stamps > 100);
+        });
+    });
+}
+
+/// An interface number beyond the flat table, with the program loaded to log what it does.
+#[test]
+fn high_interface_numbers_with_the_log_on() {
+    in_namespace(|| {
+        ip("link add xva index 70000 type veth peer name xvb index 70001");
+        ip("link set xva up");
+        ip("link set xvb up");
+        let mut plane =
+            Plane::new(Settings { log: true, ..Settings::new(XdpMode::Native) }).unwrap();
+        plane.open("xva", 70_000).unwrap();
+        plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
+        let wire = Wire::on(70_001);
+        wire.send(&Frame { hop_limit: 1, ..advert() }.bytes());
+        wire.send(&advert().bytes());
+        assert_eq!(drain(&mut plane).len(), 1);
+        assert_eq!(plane.counts(ROUTER).0[Counter::Ttl as usize], 1);
+        plane.close("xva");
+        plane.open("xva", 70_000).unwrap();
+        plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
+        wire.send(&advert().bytes());
+        assert_eq!(drain(&mut plane).len(), 1);
     });
 }
