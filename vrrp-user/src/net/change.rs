@@ -1,5 +1,7 @@
 //! What can the kernel tell of links, addresses and routes, freed from how netlink says it.
 use crate::config::model::Name;
+use rustix::io::Errno;
+use std::fmt;
 use std::net::IpAddr;
 use vrrp_common::ident::Mac;
 
@@ -42,6 +44,8 @@ pub(crate) struct Device {
     pub(crate) up: bool,
     /// Administratively up.
     pub(crate) admin_up: bool,
+    /// `promote_secondaries`: an IPv4 address is removed without those that follow it.
+    pub(crate) promotes: bool,
     /// Times its carrier came or went: tells of a flap nobody saw.
     pub(crate) carrier_changes: u32,
 }
@@ -129,11 +133,38 @@ pub(crate) enum Operation {
     },
     /// Remove an address.
     DeleteAddress(Place),
+    /// Set `promote_secondaries` of a link.
+    Promote {
+        /// The link.
+        ifindex: u32,
+        /// On or off.
+        on: bool,
+    },
     /// Add a route.
     AddRoute(Path),
     /// Remove a route.
     DeleteRoute(Path),
 }
 
-/// What became of an operation: the kernel's error number.
-pub(crate) type Outcome = Result<(), rustix::io::Errno>;
+/// What became of an operation.
+pub(crate) type Outcome = Result<(), Refusal>;
+
+/// Why the kernel does not do something.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Refusal {
+    /// Its error number.
+    pub(crate) errno: Errno,
+    /// Its explanation, where it has one.
+    pub(crate) why: Option<String>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = std::io::Error::from(self.errno).to_string();
+        let words = text.split(" (os error").next().unwrap_or(&text);
+        match &self.why {
+            Some(why) => write!(f, "{words}: {why}"),
+            None => f.write_str(words),
+        }
+    }
+}
