@@ -58,7 +58,7 @@ fn settles(plan: &Plan, path: Path, trace: &mut Trace) -> Result<(), String> {
 
 #[test]
 fn one_master_remains_after_the_last_fault() {
-    hold("one_master_remains_after_the_last_fault", 1500, |seed, trace| {
+    hold("one_master_remains_after_the_last_fault", 2000, |seed, trace| {
         settles(&Plan::random(seed, Weather::Foul), FAST, trace)
     });
 }
@@ -247,4 +247,32 @@ fn the_winner_takes_over_within_its_down_interval() {
         }
         Ok(())
     });
+}
+
+/// Two masters meet: one remains within an interval, and it is the better one.
+#[test]
+fn a_partition_that_heals_leaves_the_better_master_within_an_interval() {
+    hold(
+        "a_partition_that_heals_leaves_the_better_master_within_an_interval",
+        300,
+        |seed, trace| {
+            let mut plan =
+                plain(seed, [1, 10, 100][usize::try_from(seed % 3).unwrap()], &[100, 90]);
+            plan.script.insert(0, (Duration::ZERO, Act::Split(vec![false, true])));
+            let heals = plan.settled + part(plan.interval, seed % 1000);
+            plan.script.push((heals, Act::Split(vec![false, false])));
+            let mut lan = Lan::new(&plan, FAST, trace);
+            lan.run(plan.settled)?;
+            let before = lan.changes.len();
+            if lan.changes.iter().filter(|change| change.to == State::Active).count() != 2 {
+                return Err("each side must have a master".into());
+            }
+            lan.run(heals + plan.interval + Duration::from_micros(260))?;
+            elected(&lan, &plan)?;
+            match &lan.changes[before..] {
+                [change] if change.node == 1 && change.to == State::Backup => Ok(()),
+                changes => Err(format!("{changes:?}")),
+            }
+        },
+    );
 }

@@ -29,8 +29,12 @@ use output::Output;
 use router::{Context, Router};
 use snapshot::RouterSnapshot;
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
 use vrrp_common::ident::RouterId;
 use vrrp_common::time::Instant;
+
+/// One process that is late is late for all of its routers, so one remark in this time says it.
+const LATE_REMARKS: Duration = Duration::from_secs(10);
 
 /// Every router of one process.
 #[derive(Default)]
@@ -47,6 +51,8 @@ pub struct Engine {
     generations: u32,
     /// A configuration was applied.
     running: bool,
+    /// When it was last remarked that deadlines were served late.
+    late_since: Option<Instant>,
 }
 
 impl Engine {
@@ -139,15 +145,23 @@ impl Engine {
     }
 
     fn expire(&mut self, now: Instant, heard: &dyn Heard) {
+        let mut late_since = self.late_since;
         // Each round moves a deadline past `now`; a period of no length counts as a nanosecond.
         while let Some((deadline, router)) = self.deadlines.first()
             && deadline <= now
         {
             self.with(now, router, |router, cx| {
-                router.catch_up(cx, now, heard);
+                // All news is in, so every stamp counts, even one that came after `now` was read.
+                router.catch_up(cx, Instant::from_nanos(u64::MAX), heard);
+                if late_since.is_none_or(|since| now > since + LATE_REMARKS)
+                    && router.remark_late(cx)
+                {
+                    late_since = Some(now);
+                }
                 router.expire(cx);
             });
         }
+        self.late_since = late_since;
     }
 
     /// Lets one router act, if there is such a one, and notes its new deadline.

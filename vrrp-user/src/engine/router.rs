@@ -134,6 +134,21 @@ impl Router {
         }
     }
 
+    /// Says so where a master missed a whole interval: who looks for the reason of a flap should
+    /// find it (RFC 9568 section 2.5).
+    pub(super) fn remark_late(&self, cx: &mut Context<'_>) -> bool {
+        let Some(due) = self.timers.main.filter(|_| self.state == State::Active) else {
+            return false;
+        };
+        let late = cx.now.since(due);
+        if late < self.instance.advert_interval {
+            return false;
+        }
+        let what = format!("this process is late: an advert was due {} ms ago", late.as_millis());
+        cx.outputs.push_back(Output::Remark { router: cx.id, what });
+        true
+    }
+
     /// Looks at the interfaces again.
     pub(super) fn links_changed(&mut self, cx: &mut Context<'_>) {
         let source = faults::source(&self.instance, cx.links);

@@ -39,6 +39,16 @@ fn a_stamp_moves_the_deadline_without_an_output() {
 }
 
 #[test]
+fn a_stamp_that_came_after_the_clock_was_read_counts() {
+    let (mut rig, expected) = following(fixture());
+    rig.now = rig.engine.deadline().unwrap();
+    let heard = rig.now + Duration::from_nanos(700);
+    rig.stamp = Stamp { at: heard, generation: expected.generation };
+    assert_eq!(rig.tell(Input::Deadline), []);
+    assert_eq!(rig.engine.deadline(), Some(heard + DOWN));
+}
+
+#[test]
 fn a_stamp_of_an_unknown_expectation_is_no_advert() {
     let (mut rig, expected) = following(fixture());
     rig.stamp = Stamp { at: rig.now + 3000 * MS, generation: expected.generation + 1 };

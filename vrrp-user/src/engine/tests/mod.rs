@@ -221,6 +221,11 @@ fn inputs_for_unknown_routers_change_nothing() {
 }
 
 #[test]
+fn a_router_is_small() {
+    assert!(size_of::<crate::engine::router::Router>() <= 640);
+}
+
+#[test]
 fn sixty_five_thousand_routers_start_and_fire_in_turn() {
     let mut rig = Rig::new();
     let instances = (0..65_536u32).map(|number| {
