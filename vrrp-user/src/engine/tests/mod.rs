@@ -4,6 +4,7 @@ mod backup;
 mod expected;
 mod faults;
 mod initialize;
+mod invariants;
 mod reload;
 
 use super::Engine;
