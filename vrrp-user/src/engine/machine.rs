@@ -189,6 +189,7 @@ impl Router {
     /// Section 6.4.2, ADVERTISEMENT received in Backup.
     fn heard_in_backup(&mut self, cx: &mut Context<'_>, advert: &Advert) {
         let (header, at) = (advert.header, advert.at);
+        // Older than what set the timer: overtaken on its way, or by a stamp.
         if self.ignores(advert) || at < self.heard_at {
             return;
         }

@@ -110,8 +110,7 @@ impl Engine {
 
     fn heard(&mut self, now: Instant, advert: &Advert, heard: &dyn Heard) {
         self.with(now, advert.router, |router, cx| {
-            // The dataplane may have heard boring ones before it, and after it; the latter wait.
-            router.catch_up(cx, advert.at, heard);
+            router.catch_up(cx, heard);
             router.step(cx, Event::Advert(advert));
         });
     }
@@ -123,7 +122,7 @@ impl Engine {
         }
         for router in self.links.routers(&name) {
             self.with(now, router, |router, cx| {
-                router.catch_up(cx, now, heard);
+                router.catch_up(cx, heard);
                 if router::stopped_working(before, state) {
                     router.link_lost(&name);
                 }
@@ -134,7 +133,7 @@ impl Engine {
 
     fn lost(&mut self, now: Instant, router: RouterId, address: usize, heard: &dyn Heard) {
         self.with(now, router, |router, cx| {
-            router.catch_up(cx, now, heard);
+            router.catch_up(cx, heard);
             let instance = router.instance.clone();
             if let Some(vip) = instance.vips().nth(address)
                 && !vip.no_track
@@ -151,8 +150,7 @@ impl Engine {
             && deadline <= now
         {
             self.with(now, router, |router, cx| {
-                // All news is in, so every stamp counts, even one that came after `now` was read.
-                router.catch_up(cx, Instant::from_nanos(u64::MAX), heard);
+                router.catch_up(cx, heard);
                 if late_since.is_none_or(|since| now > since + LATE_REMARKS)
                     && router.remark_late(cx)
                 {

@@ -105,10 +105,10 @@ impl Router {
         router
     }
 
-    /// When its next timer ends, or at once where a stamp waits for the news before it.
+    /// When its next timer ends.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let Timers { main, second_round, refresh, lower } = self.timers;
-        [main, second_round, refresh, lower, self.expected.held()].into_iter().flatten().min()
+        [main, second_round, refresh, lower].into_iter().flatten().min()
     }
 
     /// Skew_Time at this moment.
@@ -126,10 +126,10 @@ impl Router {
         )
     }
 
-    /// Hears what the dataplane heard alone, up to and including `until`.
-    pub(super) fn catch_up(&mut self, cx: &mut Context<'_>, until: Instant, heard: &dyn Heard) {
-        self.expected.note(heard.stamp(cx.id));
-        while let Some(advert) = self.expected.take(cx.id, until) {
+    /// Hears what the dataplane heard alone. News that is older is then old: what it would have
+    /// done to a backup ended with the stamped advert.
+    pub(super) fn catch_up(&mut self, cx: &mut Context<'_>, heard: &dyn Heard) {
+        if let Some(advert) = self.expected.heard(cx.id, heard.stamp(cx.id)) {
             self.step(cx, Event::Advert(&advert));
         }
     }
