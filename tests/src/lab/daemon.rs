@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -68,6 +69,7 @@ pub struct Daemon {
     child: Child,
     directory: Directory,
     log: Arc<Log>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 /// The xvrrp binary: `XVRRP_BIN`, or what cargo built beside the tests.
@@ -130,16 +132,17 @@ impl Daemon {
             child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
             child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
         ];
-        for pipe in pipes.into_iter().flatten() {
+        let readers = pipes.into_iter().flatten().map(|pipe| {
             let log = Arc::clone(&log);
             std::thread::spawn(move || {
                 for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
                     log.lock().push(String::from_utf8_lossy(&line).into_owned());
                     log.more.notify_all();
                 }
-            });
-        }
-        Self { kind, name, child, directory, log }
+            })
+        });
+        let readers = readers.collect();
+        Self { kind, name, child, directory, log, readers }
     }
 
     /// Which daemon it is.
@@ -260,12 +263,16 @@ impl Daemon {
         self.ended(Duration::from_secs(10))
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has ended by itself, and all that it said is in the log.
     #[track_caller]
     pub fn ended(&mut self, deadline: Duration) -> ExitStatus {
         let what = format!("{} ends", self.name);
         let child = &mut self.child;
-        eventually(deadline, &what, || child.try_wait().ok().flatten())
+        let status = eventually(deadline, &what, || child.try_wait().ok().flatten());
+        eventually(deadline, "the end of its log", || {
+            self.readers.iter().all(JoinHandle::is_finished).then_some(())
+        });
+        status
     }
 
     /// Is it running.
