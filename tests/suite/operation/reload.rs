@@ -7,6 +7,7 @@ use vrrp_tests::lab::cases::{case, run_all};
 use vrrp_tests::lab::conf::{Vrrp, file};
 use vrrp_tests::lab::daemon::{Daemon, Kind};
 use vrrp_tests::lab::decode::between;
+use vrrp_tests::lab::report::Show;
 use vrrp_tests::lab::wait::eventually;
 
 use crate::{Bed, SOON, WHILE, plain};
@@ -140,7 +141,7 @@ fn broken_file() {
         // Lines 1 to 4 are global_defs; line 8 is the VRID.
         (file("", &[Vrrp { vrid: 256, ..plain() }]), ":8:"),
         (file("", &[plain()]).replace("priority", "prioritty"), ":10:"),
-        (file("", &[plain()]) + "vrrp_instance VI_9 {\n", ":20:"),
+        (file("", &[plain()]) + "vrrp_instance VI_9 {\n", ":17:"),
     ];
     for (text, place) in broken {
         let (said, mark) = (daemon.mark(), wire.mark());
