@@ -209,3 +209,91 @@ impl Default for Rig {
 
 const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
+
+/// A socket that puts frames on an interface.
+pub struct Wire {
+    socket: socket2::Socket,
+    to: socket2::SockAddr,
+}
+
+impl Wire {
+    /// On the interface with this index.
+    pub fn on(ifindex: u32) -> Self {
+        let socket =
+            socket2::Socket::new(socket2::Domain::PACKET, socket2::Type::RAW, None).expect("root");
+        let mut storage = socket2::SockAddrStorage::zeroed();
+        // SAFETY: every bit pattern is a `sockaddr_ll`, and a storage has room for any address.
+        let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
+        link.sll_family = u16::try_from(libc::AF_PACKET).unwrap();
+        link.sll_ifindex = i32::try_from(ifindex).unwrap();
+        let len = libc::socklen_t::try_from(size_of::<libc::sockaddr_ll>()).unwrap();
+        // SAFETY: the storage was filled as the family says, to this length.
+        let to = unsafe { socket2::SockAddr::new(storage, len) };
+        Self { socket, to }
+    }
+
+    /// Sends a frame.
+    pub fn send(&self, frame: &[u8]) {
+        let sent = self.socket.send_to(frame, &self.to).expect("a frame is sent");
+        assert_eq!(sent, frame.len());
+    }
+}
+
+/// The index of an interface of this namespace.
+pub fn ifindex(interface: &str) -> u32 {
+    let output = Command::new("ip").args(["-o", "link", "show", "dev", interface]).output();
+    let text = String::from_utf8(output.expect("ip").stdout).expect("text");
+    text.split(':').next().and_then(|index| index.parse().ok()).expect("an interface")
+}
+
+/// Makes a pair of virtual Ethernet interfaces that are up; the index of each.
+pub fn veth(one: &str, other: &str) -> (u32, u32) {
+    ip(&format!("link add {one} type veth peer name {other}"));
+    ip(&format!("link set {one} up"));
+    ip(&format!("link set {other} up"));
+    (ifindex(one), ifindex(other))
+}
+
+/// Detaches every BPF link that holds this program on an interface of this namespace, as an
+/// operator could; how many there were.
+pub fn detach_links_of(program: u32) -> usize {
+    const LINK_GET_FD_BY_ID: i32 = 30;
+    const LINK_GET_NEXT_ID: i32 = 31;
+    const OBJ_GET_INFO_BY_FD: i32 = 15;
+    const LINK_DETACH: i32 = 34;
+    let (mut id, mut detached) = (0, 0);
+    loop {
+        // Start id in, next id out in the second word.
+        let mut next = [id, 0, 0, 0];
+        if bpf(LINK_GET_NEXT_ID, &mut next) < 0 {
+            return detached;
+        }
+        id = next[1];
+        let link = bpf(LINK_GET_FD_BY_ID, &mut [id, 0, 0, 0]);
+        let Ok(link) = u32::try_from(link) else {
+            continue;
+        };
+        // `struct bpf_link_info` begins with type, id and program id.
+        let mut info = [0_u32; 32];
+        let address = (&raw mut info).addr() as u64;
+        let [low, high] = [address & 0xffff_ffff, address >> 32];
+        let words = [low, high].map(|word| u32::try_from(word).unwrap());
+        let mut query = [link, 128, words[0], words[1]];
+        if bpf(OBJ_GET_INFO_BY_FD, &mut query) == 0
+            && info[2] == program
+            && bpf(LINK_DETACH, &mut [link, 0, 0, 0]) == 0
+        {
+            detached += 1;
+        }
+        let link = i32::try_from(link).unwrap();
+        // SAFETY: the descriptor was opened above and is used nowhere else.
+        unsafe { libc::close(link) };
+    }
+}
+
+/// The `bpf` system call on an attribute that fits 16 bytes.
+fn bpf(command: i32, attribute: &mut [u32; 4]) -> i64 {
+    // SAFETY: the kernel reads and writes the attribute within its size; where it holds an address,
+    // that is of 128 bytes the caller owns.
+    unsafe { libc::syscall(libc::SYS_bpf, command, attribute.as_mut_ptr(), 16) }
+}

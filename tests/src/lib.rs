@@ -1,6 +1,8 @@
-//! The testbed: frames, the kernel's rig, the namespace lab, and the gate before tests that need
-//! root.
+//! The testbed: simulator, frames, the kernel's rig, the namespace lab, and the gate before tests that
+//! need root.
 pub mod frames;
 pub mod gate;
 pub mod kernel_rig;
 pub mod lab;
+pub mod net_rig;
+pub mod sim;

@@ -1,1 +1,318 @@
-//! Does the dataplane do on real interfaces what it says.
+//! Does the dataplane do on real interfaces what it says, and the same on every path.
+use rustix::event::{PollFd, PollFlags, poll};
+use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
+use std::thread::sleep;
+use std::time::{Duration, Instant as Clock};
+use vrrp_common::counter::Counter;
+use vrrp_common::ident::{Family, RouterId, Vrid};
+use vrrp_common::layout::{Expect, Rule, address, rule_flag};
+use vrrp_common::time::Instant;
+use vrrp_tests::frames::{Frame, Message};
+use vrrp_tests::kernel_rig::{Wire, detach_links_of, in_namespace, ip, veth};
+use xvrrp::dataplane::plane::{Plane, Settings};
+use xvrrp::dataplane::port::{Dataplane, Path, RouterRule, XdpMode};
+use xvrrp::dataplane::{clock, hook};
+use xvrrp::engine::input::Heard;
+
+const ROUTER: RouterId = RouterId(3);
+const V3: u32 = rule_flag::V3 | rule_flag::CHECKSUM_PLAIN | rule_flag::CHECKSUM_PSEUDO;
+
+fn sender() -> IpAddr {
+    IpAddr::from([192, 0, 2, 251])
+}
+
+fn message() -> Message {
+    Message::v3(10, &[IpAddr::from([192, 0, 2, 1])])
+}
+
+fn advert() -> Frame {
+    Frame::group(&message(), sender())
+}
+
+fn plane(mode: XdpMode) -> Plane {
+    Plane::new(Settings::new(mode)).expect("a dataplane")
+}
+
+fn rule(router: RouterId, vrid: u8) -> RouterRule {
+    let rule = Rule { flags: V3, ..Rule::default() };
+    let vrid = Vrid::new(vrid).unwrap();
+    RouterRule { router, family: Family::V4, vrid, rule, peers: Vec::new() }
+}
+
+fn expectation(generation: u32) -> Expect {
+    let header = advert().payload[..8].try_into().unwrap();
+    Expect { generation, remarks: 0, source: address(sender()), header }
+}
+
+/// Waits until `done`, draining nothing.
+#[track_caller]
+fn wait(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Clock::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(5), "{what} does not happen");
+        sleep(Duration::from_millis(1));
+    }
+}
+
+/// Waits until a descriptor is readable, and hands over what there is.
+fn drain(plane: &mut Plane) -> Vec<(RouterId, Instant, u32, Vec<u8>)> {
+    let mut all = Vec::new();
+    let start = Clock::now();
+    while all.is_empty() && start.elapsed() < Duration::from_millis(500) {
+        let descriptors = plane.descriptors();
+        let mut waiting: Vec<PollFd<'_>> = descriptors
+            .iter()
+            // SAFETY: the dataplane, which owns them, outlives this loop.
+            .map(|fd| {
+                PollFd::from_borrowed_fd(unsafe { BorrowedFd::borrow_raw(*fd) }, PollFlags::IN)
+            })
+            .collect();
+        let timeout = Duration::from_millis(100).try_into().unwrap();
+        if poll(&mut waiting, Some(&timeout)).unwrap() > 0 {
+            plane.drain(&mut |news| {
+                all.push((news.router, news.at, news.remarks, news.packet.to_vec()));
+            });
+        }
+    }
+    all
+}
+
+/// Counts of a router and of the one port, by counter name, without zeros.
+fn counts(plane: &Plane) -> Vec<(&'static str, &'static str, u64)> {
+    let port = plane.ports().remove(0).counts;
+    [("router", plane.counts(ROUTER)), ("port", port)]
+        .into_iter()
+        .flat_map(|(whose, counts)| {
+            Counter::ALL.iter().map(move |c| (whose, c.name(), counts.0[*c as usize]))
+        })
+        .filter(|(.., count)| *count > 0)
+        .collect()
+}
+
+/// Everything that can happen to a router, on one path; what it left behind.
+fn story(mode: XdpMode, path: Path) -> Vec<String> {
+    let (a, b) = veth("xva", "xvb");
+    let mut plane = plane(mode);
+    let report = plane.open("xva", a).unwrap();
+    assert_eq!(report.path, path, "{:?}", report.why);
+    assert_eq!(report.program.is_some(), path != Path::Socket);
+    let wire = Wire::on(b);
+    let mut left = Vec::new();
+    plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
+    plane.set_router("xva", &rule(RouterId(4), 11)).unwrap();
+
+    // News, with the time it came at.
+    let before = clock::monotonic();
+    wire.send(&advert().bytes());
+    sleep(Duration::from_millis(200));
+    let late = clock::monotonic();
+    let news = drain(&mut plane);
+    assert_eq!(news.len(), 1);
+    assert!(news[0].1 >= before && news[0].1.since(before) < late.since(before) / 2, "{news:?}");
+    left.push(format!("{:?}", (news[0].0, news[0].2, &news[0].3)));
+
+    // Expected: a stamp, and nobody is told.
+    plane.expect(ROUTER, &expectation(5));
+    let before = clock::monotonic();
+    for _ in 0..3 {
+        wire.send(&advert().bytes());
+    }
+    wait("the stamp", || {
+        plane.drain(&mut |news| panic!("{news:?}"));
+        plane.counts(ROUTER).0[0] == 4
+    });
+    let stamp = plane.stamp(ROUTER);
+    assert!(stamp.at >= before && stamp.at <= clock::monotonic());
+    left.push(format!("{}", stamp.generation));
+
+    // Faults, strangers, other VLANs; a priority tag is no VLAN.
+    let mut bad = advert();
+    bad.hop_limit = 3;
+    wire.send(&bad.bytes());
+    wire.send(&Frame::group(&Message { vrid: 12, ..message() }, sender()).bytes());
+    wire.send(&Frame { tags: vec![(0x8100, 5)], ..advert() }.bytes());
+    wire.send(&Frame { fragment: 0x2000, ..advert() }.bytes());
+    let strange = Message { priority: 0, ..message() };
+    wire.send(&Frame { tags: vec![(0x8100, 0xe000)], ..Frame::group(&strange, sender()) }.bytes());
+    let news = drain(&mut plane);
+    assert_eq!(news.len(), 1, "{news:?}");
+    left.push(format!("{:?}", (news[0].0, news[0].2, &news[0].3)));
+    left.push(format!("{:?}", counts(&plane)));
+
+    // A router that is gone hears nothing, and comes back with nothing behind it.
+    plane.remove_router(ROUTER);
+    wire.send(&advert().bytes());
+    wait("the stranger", || {
+        plane.drain(&mut |news| panic!("{news:?}"));
+        plane.ports()[0].counts.0[Counter::Vrid as usize] == 2
+    });
+    plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
+    assert_eq!(plane.stamp(ROUTER).generation, 0);
+    assert_eq!(plane.counts(ROUTER).0, [0; vrrp_common::counter::COUNTERS]);
+    wire.send(&advert().bytes());
+    left.push(format!("{}", drain(&mut plane).len()));
+
+    // Closed: the kernel is as it was.
+    plane.close("xva");
+    assert_eq!(hook::programs(a).unwrap(), []);
+    assert!(plane.ports().is_empty());
+    ip("link del xva");
+    left
+}
+
+#[test]
+fn every_path_tells_the_same_story() {
+    in_namespace(|| {
+        let native = story(XdpMode::Auto, Path::XdpNative);
+        assert_eq!(native, story(XdpMode::Skb, Path::XdpSkb));
+        assert_eq!(native, story(XdpMode::Off, Path::Socket));
+        let counted = r#"("router", "received", 5), ("router", "priority_zero", 1), ("router", "ttl", 1), ("port", "vrid", 1), ("port", "fragment", 1)"#;
+        assert_eq!(native[3], format!("[{counted}]"));
+    });
+}
+
+#[test]
+fn a_taken_hook_is_named_and_left_alone() {
+    in_namespace(|| {
+        let (a, b) = veth("xva", "xvb");
+        let mut first = plane(XdpMode::Native);
+        let id = first.open("xva", a).unwrap().program.unwrap();
+        let why = plane(XdpMode::Native).open("xva", a).unwrap_err();
+        let words = format!("program {id} (xvrrp)");
+        assert!(format!("{why:#}").contains(&words), "{why:#}");
+        let mut second = plane(XdpMode::Auto);
+        let report = second.open("xva", a).unwrap();
+        assert_eq!(report.path, Path::Socket);
+        assert!(report.why.as_ref().unwrap().contains(&words), "{report:?}");
+        assert_eq!(hook::programs(a).unwrap(), [id]);
+        first.set_router("xva", &rule(ROUTER, 10)).unwrap();
+        Wire::on(b).send(&advert().bytes());
+        assert_eq!(drain(&mut first).len(), 1);
+        drop(first);
+        assert_eq!(hook::programs(a).unwrap(), []);
+    });
+}
+
+#[test]
+fn where_native_is_refused_generic_serves_and_says_why() {
+    in_namespace(|| {
+        ip("link add xvbr type bridge");
+        ip("link set xvbr up");
+        let index = vrrp_tests::kernel_rig::ifindex("xvbr");
+        let report = plane(XdpMode::Auto).open("xvbr", index).unwrap();
+        assert_eq!(report.path, Path::XdpSkb);
+        let why = report.why.unwrap();
+        assert!(why.contains("xdp-native") && why.contains("os error 95"), "{why}");
+        let why = plane(XdpMode::Native).open("xvbr", index).unwrap_err();
+        assert!(format!("{why:#}").contains("xvbr"), "{why:#}");
+    });
+}
+
+#[test]
+fn sockets_take_over_when_the_program_is_detached() {
+    in_namespace(|| {
+        let (a, b) = veth("xva", "xvb");
+        let mut plane = plane(XdpMode::Auto);
+        let id = plane.open("xva", a).unwrap().program.unwrap();
+        plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
+        plane.expect(ROUTER, &expectation(9));
+        let wire = Wire::on(b);
+        wire.send(&advert().bytes());
+        wait("the program's stamp", || plane.stamp(ROUTER).generation == 9);
+        assert!(plane.check_attached().is_empty());
+        let by_program = plane.stamp(ROUTER).at;
+
+        assert_eq!(detach_links_of(id), 1);
+        let changed = plane.check_attached();
+        assert_eq!(changed.len(), 1);
+        assert_eq!(changed[0].path, Path::Socket);
+        assert!(changed[0].why.as_ref().unwrap().contains("detached"));
+        assert_eq!(plane.lost(), [ROUTER]);
+        assert_eq!(plane.lost(), []);
+        assert!(plane.check_attached().is_empty());
+        // The same expectation, the same counters.
+        wire.send(&advert().bytes());
+        wait("the socket's stamp", || {
+            plane.drain(&mut |news| panic!("{news:?}"));
+            plane.stamp(ROUTER).at > by_program
+        });
+        assert_eq!(plane.counts(ROUTER).0[0], 2);
+    });
+}
+
+#[test]
+fn an_interface_that_comes_back_is_opened_again_with_its_routers() {
+    in_namespace(|| {
+        for mode in [XdpMode::Auto, XdpMode::Off] {
+            let (a, _) = veth("xva", "xvb");
+            let mut plane = plane(mode);
+            let path = plane.open("xva", a).unwrap().path;
+            plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
+            ip("link del xva");
+            let changed = plane.check_attached();
+            assert_eq!(changed.len(), usize::from(mode == XdpMode::Auto), "{changed:?}");
+            plane.drain(&mut |news| panic!("{news:?}"));
+            assert!(plane.open("xva", a).is_err());
+            let (a, b) = veth("xva", "xvb");
+            let report = plane.open("xva", a).unwrap();
+            assert_eq!((report.path, report.key.ifindex), (path, a));
+            Wire::on(b).send(&advert().bytes());
+            assert_eq!(drain(&mut plane).len(), 1);
+            drop(plane);
+            ip("link del xva");
+        }
+    });
+}
+
+#[test]
+fn news_that_finds_the_ring_full_is_told() {
+    in_namespace(|| {
+        let (a, b) = veth("xva", "xvb");
+        let settings = Settings { ring_bytes: 4096, ..Settings::new(XdpMode::Native) };
+        let mut plane = Plane::new(settings).unwrap();
+        plane.open("xva", a).unwrap();
+        plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
+        plane.set_router("xva", &rule(RouterId(4), 11)).unwrap();
+        assert_eq!(plane.lost(), []);
+        let wire = Wire::on(b);
+        for _ in 0..100 {
+            wire.send(&advert().bytes());
+        }
+        wait("everything counted", || plane.counts(ROUTER).0[0] == 100);
+        let news = drain(&mut plane).len();
+        let full = plane.counts(ROUTER).0[Counter::RingFull as usize];
+        assert_eq!(u64::try_from(news).unwrap() + full, 100);
+        assert!(full > 0 && news > 0);
+        assert_eq!(plane.lost(), [ROUTER]);
+        assert_eq!(plane.lost(), []);
+        wire.send(&advert().bytes());
+        assert_eq!(drain(&mut plane).len(), 1);
+    });
+}
+
+#[test]
+fn limits_are_errors_that_say_so() {
+    in_namespace(|| {
+        let (a, b) = veth("xva", "xvb");
+        let settings = Settings { ports: 1, ..Settings::new(XdpMode::Auto) };
+        let mut plane = Plane::new(settings).unwrap();
+        plane.open("xva", a).unwrap();
+        let words = |why: anyhow::Error| format!("{why:#}");
+        assert_eq!(
+            words(plane.open("xvb", b).unwrap_err()),
+            "all 1 ports of the dataplane are in use"
+        );
+        plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
+        plane.set_router("xva", &rule(RouterId(4095), 11)).unwrap();
+        let why = plane.set_router("xva", &rule(RouterId(4096), 12)).unwrap_err();
+        assert_eq!(words(why), "the dataplane has room for 4096 routers");
+        let why = plane.set_router("xva", &rule(RouterId(4), 10)).unwrap_err();
+        assert_eq!(words(why), "VRID 10 (V4) of xva belongs to router 3 already");
+        let why = plane.set_router("xvb", &rule(RouterId(4), 10)).unwrap_err();
+        assert_eq!(words(why), "xvb is not open");
+        // The port of a closed interface is free.
+        plane.close("xva");
+        plane.open("xvb", b).unwrap();
+    });
+}

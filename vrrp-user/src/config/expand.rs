@@ -14,6 +14,8 @@ const FILES: usize = 10_000;
 const FILE_BYTES: usize = 64 << 20;
 /// Bytes after replacement, of all files together.
 const TEXT_BYTES: usize = 256 << 20;
+/// What a line counts besides its bytes, so that empty ones come to an end too.
+const LINE_COST: usize = 64;
 /// Multi-line definitions and sequences inside each other.
 const NESTING: usize = 32;
 
@@ -118,7 +120,7 @@ impl Expander<'_> {
         if self.full {
             return;
         }
-        self.bytes += line.text.len();
+        self.bytes += line.text.len() + LINE_COST;
         if self.bytes > TEXT_BYTES || line.text.len() > LINE || nesting > NESTING {
             self.full = true;
             let end = line.text.len().min(1);
@@ -264,6 +266,7 @@ impl Expander<'_> {
             self.findings
                 .error("include-depth", span, "too many files include each other")
                 .label(format!("at most {INCLUDE_DEPTH} deep and {FILES} in all"));
+            self.full = self.findings.file_count() >= FILES;
             return;
         }
         let mut files: Vec<PathBuf> = Vec::new();

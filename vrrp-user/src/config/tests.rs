@@ -171,21 +171,19 @@ fn conditions_definitions_and_sequences() {
 fn included_files_are_named_with_their_chain() {
     let memory = files(&[
         ("/etc/x/main.conf", "include sub/*.conf\ninclude none.conf\nfoo\n"),
-        ("/etc/x/sub/a.conf", "include ../{b,c}.inc\n"),
-        ("/etc/x/sub/../b.inc", "bar\n"),
-        ("/etc/x/sub/../c.inc", "include ../sub/a.conf\n"),
+        ("/etc/x/sub/a.conf", "include {b,c}.inc\n"),
+        ("/etc/x/sub/b.inc", "bar\n"),
+        ("/etc/x/sub/c.inc", "include no-*.inc\n"),
     ]);
-    let mut memory = memory;
-    let again = memory.0[Path::new("/etc/x/sub/a.conf")].clone();
-    memory.0.insert("/etc/x/sub/../../sub/a.conf".into(), again);
     let (config, diagnostics) = load(Path::new("/etc/x/main.conf"), &memory);
     assert!(config.is_none());
     let found = lines(&diagnostics);
-    assert_eq!(found[0], "/etc/x/sub/../b.inc:1:1: error: unknown keyword `bar`");
+    assert_eq!(found[0], "/etc/x/sub/b.inc:1:1: error: unknown keyword `bar`");
     let place = diagnostics[0].place.as_ref().expect("a place");
     assert_eq!(place.include_chain()[0], ("/etc/x/sub/a.conf".into(), 1));
     assert_eq!(place.include_chain()[1], ("/etc/x/main.conf".into(), 1));
-    assert!(found.iter().any(|line| line.contains("cannot read /etc/x/none.conf: no such file")));
+    assert_eq!(found[1], "/etc/x/sub/c.inc:1:9: warning: no file matches no-*.inc");
+    assert_eq!(found[2], "/etc/x/main.conf:2:9: error: cannot read /etc/x/none.conf: no such file");
     assert!(found.last().is_some_and(|line| line.starts_with("/etc/x/main.conf:3:1")));
     assert!(render::pretty(&diagnostics[0], false).contains("included from /etc/x/main.conf:1"));
 }

@@ -71,6 +71,8 @@ impl Variables {
         Replaced::One(out)
     }
 
+    /// Puts `text` with all uses replaced into `out`; false when that was given up. Giving up must
+    /// end all levels at once: every level may use the next twice.
     fn flatten(
         &self,
         text: &str,
@@ -78,7 +80,7 @@ impl Variables {
         out: &mut String,
         span: Span,
         findings: &mut Findings,
-    ) {
+    ) -> bool {
         let mut done = 0;
         while let Some(found) = self.next_use(text, done) {
             out.push_str(&text[done..found.start]);
@@ -89,10 +91,14 @@ impl Variables {
                     span,
                     format!("`${}` does not come to an end when replaced", found.name),
                 );
-                return;
+                return false;
             }
             match self.values.get(found.name).map(Vec::as_slice) {
-                Some([only]) => self.flatten(&only.text, depth - 1, out, span, findings),
+                Some([only]) => {
+                    if !self.flatten(&only.text, depth - 1, out, span, findings) {
+                        return false;
+                    }
+                }
                 Some([]) | None => {}
                 Some(_) => {
                     findings.error(
@@ -100,13 +106,12 @@ impl Variables {
                         span,
                         format!("`${}` has several lines and stands inside one line", found.name),
                     );
+                    return false;
                 }
-            }
-            if out.len() > LINE {
-                return;
             }
         }
         out.push_str(&text[done..]);
+        true
     }
 
     /// The next use of a defined variable at or after `from`.

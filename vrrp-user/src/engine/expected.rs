@@ -101,6 +101,11 @@ impl Expected {
         }
     }
 
+    /// Arrival of the first advert that was noted and not yet taken.
+    pub(super) fn held(&self) -> Option<Instant> {
+        self.held.first().map(|arrival| arrival.at)
+    }
+
     /// The first noted advert that arrived no later than `until`.
     pub(super) fn take(&mut self, router: RouterId, until: Instant) -> Option<Advert> {
         let first = self.held.first().filter(|arrival| arrival.at <= until)?;

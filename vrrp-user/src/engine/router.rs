@@ -105,10 +105,10 @@ impl Router {
         router
     }
 
-    /// When its next timer ends.
+    /// When its next timer ends, or at once where a stamp waits for the news before it.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let Timers { main, second_round, refresh, lower } = self.timers;
-        [main, second_round, refresh, lower].into_iter().flatten().min()
+        [main, second_round, refresh, lower, self.expected.held()].into_iter().flatten().min()
     }
 
     /// Skew_Time at this moment.

@@ -1,5 +1,7 @@
 //! What can the kernel tell of links, addresses and routes, freed from how netlink says it.
 use crate::config::model::Name;
+use rustix::io::Errno;
+use std::fmt;
 use std::net::IpAddr;
 use vrrp_common::ident::Mac;
 
@@ -135,5 +137,25 @@ pub(crate) enum Operation {
     DeleteRoute(Path),
 }
 
-/// What became of an operation: the kernel's error number.
-pub(crate) type Outcome = Result<(), rustix::io::Errno>;
+/// What became of an operation.
+pub(crate) type Outcome = Result<(), Refusal>;
+
+/// Why the kernel does not do something.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Refusal {
+    /// Its error number.
+    pub(crate) errno: Errno,
+    /// Its explanation, where it has one.
+    pub(crate) why: Option<String>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = std::io::Error::from(self.errno).to_string();
+        let words = text.split(" (os error").next().unwrap_or(&text);
+        match &self.why {
+            Some(why) => write!(f, "{words}: {why}"),
+            None => f.write_str(words),
+        }
+    }
+}

@@ -2,6 +2,7 @@
 use super::change::{Change, Device, Held, Operation, PROTOCOL, Path, Place};
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
+    NlasIterator,
 };
 use rtnetlink::packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol, CacheInfo,
@@ -271,4 +272,18 @@ pub(crate) fn dump(dump: Dump) -> (RouteNetlinkMessage, u16) {
         Dump::RoutesV6 => routes(AddressFamily::Inet6),
     };
     (body, NLM_F_DUMP)
+}
+
+/// The kernel's explanation of a refusal, in what follows the error number: the header of the
+/// request, then attributes.
+pub(crate) fn explanation(quoted: &[u8]) -> Option<String> {
+    const HEADER_LEN: usize = 16;
+    const MESSAGE: u16 = 1;
+    let mut attributes = NlasIterator::new(quoted.get(HEADER_LEN..)?);
+    let text = attributes.find_map(|attribute| {
+        let attribute = attribute.ok()?;
+        (attribute.kind() == MESSAGE).then(|| attribute.value().to_vec())
+    })?;
+    let text = String::from_utf8_lossy(&text);
+    Some(text.trim_end_matches(['\0', '.']).to_owned()).filter(|text| !text.is_empty())
 }

@@ -2,7 +2,7 @@
 //!
 //! Requests, their acknowledgements, dumps and notifications share one socket, so there is one order
 //! of events: when an operation is acknowledged, everything it caused has been told before.
-use super::change::{Change, Operation, Outcome};
+use super::change::{Change, Operation, Outcome, Refusal};
 use super::message::{self, Dump};
 use super::sys;
 use netlink_packet_core::{NLM_F_DUMP_INTR, NLMSG_ALIGNTO, NetlinkMessage, NetlinkPayload};
@@ -68,6 +68,8 @@ impl Netlink {
         socket.set_non_blocking(true)?;
         // Errors need not quote the request.
         socket.set_cap_ack(true)?;
+        // Refusals come with an explanation since 4.12.
+        let _ = socket.set_ext_ack(true);
         // Kernels before 4.20 do not have it; they answer with more than was asked for.
         let _ = socket.set_netlink_get_strict_chk(true);
         if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, receive_buffer).is_err()
@@ -135,8 +137,8 @@ impl Netlink {
                 Received::Change(told) => change(told),
                 Received::Interrupted { sequence } if sequence == asked => consistent = false,
                 Received::Done { sequence } if sequence == asked => result = Some(Ok(())),
-                Received::Ack { sequence, outcome: Err(errno) } if sequence == asked => {
-                    result = Some(Err(Lapse::Io(errno.into())));
+                Received::Ack { sequence, outcome: Err(refusal) } if sequence == asked => {
+                    result = Some(Err(Lapse::Io(refusal.errno.into())));
                 }
                 _ => {}
             })?;
@@ -275,7 +277,10 @@ fn parse(mut bytes: &[u8], each: &mut dyn FnMut(Received)) {
                     NetlinkPayload::Error(error) => {
                         let outcome = match error.code {
                             None => Ok(()),
-                            Some(code) => Err(Errno::from_raw_os_error(-code.get())),
+                            Some(code) => Err(Refusal {
+                                errno: Errno::from_raw_os_error(-code.get()),
+                                why: message::explanation(&error.header),
+                            }),
                         };
                         each(Received::Ack { sequence, outcome });
                     }

@@ -2,7 +2,7 @@
 //!
 //! Level-triggered: nothing here remembers what was done before, only what is wanted and what the
 //! kernel tells. A *slot* is an address on an interface; several routers may want the same one.
-use super::change::{Change, Held, Operation, Outcome, Place};
+use super::change::{Change, Held, Operation, Outcome, Place, Refusal};
 use super::routes::Routes;
 use super::table::Table;
 use super::task::{AddressReport, Link, OwnedReport, Presence};
@@ -72,6 +72,8 @@ pub(crate) struct Reconciler {
     by_address: HashMap<IpAddr, usize>,
     routes: Routes,
     dirty: BTreeSet<Slot>,
+    /// Slots the kernel refused: tried again when anything changes on their interface.
+    failed: BTreeSet<Slot>,
     /// Slots whose label, broadcast address or scope was configured anew.
     outdated: HashSet<Slot>,
     /// Links where an operation of ours removes addresses at this moment: what else vanishes there
@@ -184,6 +186,8 @@ impl Reconciler {
                 self.dirty.extend(self.by_dev.get(name).into_iter().flatten().cloned());
             }
         }
+        let failed = self.failed.iter().filter(|slot| effect.names.contains(&slot.dev));
+        self.dirty.extend(failed.cloned());
         if !adds_route {
             self.routes.look_again();
         }
@@ -267,7 +271,7 @@ impl Reconciler {
             Operation::AddAddress { place, scope, .. } => {
                 let slots = self.slots_at(place);
                 match outcome {
-                    Ok(()) | Err(Errno::EXIST) => {
+                    Ok(()) | Err(Refusal { errno: Errno::EXIST, .. }) => {
                         if self.table.held(place).is_none() {
                             let (secondary, unusable) = (false, false);
                             let (place, scope) = (*place, *scope);
@@ -276,11 +280,11 @@ impl Reconciler {
                         }
                         self.dirty.extend(slots);
                     }
-                    Err(errno) => {
-                        let presence = match errno {
+                    Err(refusal) => {
+                        let presence = match refusal.errno {
                             Errno::NODEV | Errno::NXIO => Presence::PendingNoDevice,
                             Errno::NETDOWN => Presence::PendingLinkDown,
-                            errno => Presence::Failed(words(errno)),
+                            _ => Presence::Failed(refusal.to_string()),
                         };
                         for slot in slots.iter().filter(|slot| slot.prefix == place.prefix) {
                             self.settle(slot, &presence);
@@ -292,13 +296,17 @@ impl Reconciler {
                 self.deleting.remove(&place.ifindex);
                 let slots = self.slots_at(place);
                 match outcome {
-                    Ok(()) | Err(Errno::ADDRNOTAVAIL | Errno::NODEV | Errno::NXIO) => {
+                    Ok(())
+                    | Err(Refusal {
+                        errno: Errno::ADDRNOTAVAIL | Errno::NODEV | Errno::NXIO,
+                        ..
+                    }) => {
                         self.table.apply(Change::AddressGone(*place));
                         self.dirty.extend(slots);
                     }
-                    Err(errno) => {
+                    Err(refusal) => {
                         for slot in slots {
-                            self.settle(&slot, &Presence::Failed(words(errno)));
+                            self.settle(&slot, &Presence::Failed(refusal.to_string()));
                         }
                     }
                 }
@@ -440,6 +448,11 @@ impl Reconciler {
 
     /// What a slot is like now, for everyone who has it.
     fn settle(&mut self, slot: &Slot, presence: &Presence) {
+        if matches!(presence, Presence::Failed(_)) {
+            self.failed.insert(slot.clone());
+        } else {
+            self.failed.remove(slot);
+        }
         let Some(users) = self.slots.get(slot) else { return };
         if users.is_empty() {
             if !matches!(presence, Presence::Failed(_)) {
@@ -551,13 +564,4 @@ pub(crate) struct Target {
     pub(crate) mac: Mac,
     /// The virtual address.
     pub(crate) address: IpAddr,
-}
-
-/// The kernel's words for an error.
-pub(super) fn words(errno: Errno) -> String {
-    let text = std::io::Error::from(errno).to_string();
-    match text.find(" (os error") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
-    }
 }

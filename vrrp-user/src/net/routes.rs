@@ -1,6 +1,5 @@
 //! Which routes have to be added and removed so that the kernel has those that are wanted.
-use super::change::{Change, Operation, Outcome, Path};
-use super::reconcile::words;
+use super::change::{Change, Operation, Outcome, Path, Refusal};
 use super::table::Table;
 use super::task::Presence;
 use crate::config::model::{Instance, Route};
@@ -157,7 +156,8 @@ impl Routes {
         touched: &mut BTreeSet<RouterId>,
     ) {
         if !added {
-            if matches!(outcome, Ok(()) | Err(Errno::SRCH | Errno::NODEV)) {
+            let gone = |refusal: &Refusal| matches!(refusal.errno, Errno::SRCH | Errno::NODEV);
+            if outcome.as_ref().map_or_else(gone, |()| true) {
                 table.apply(Change::RouteGone(*path));
             }
             return;
@@ -171,14 +171,16 @@ impl Routes {
                 if own != *path {
                     continue;
                 }
-                let presence = match outcome {
+                let presence = match &outcome {
                     Ok(()) => there,
-                    Err(Errno::EXIST) => {
-                        Presence::Failed("another route to this destination exists".into())
-                    }
-                    Err(Errno::NETDOWN) => Presence::PendingLinkDown,
-                    Err(Errno::NODEV) => Presence::PendingNoDevice,
-                    Err(errno) => Presence::Failed(words(errno)),
+                    Err(refusal) => match refusal.errno {
+                        Errno::EXIST => {
+                            Presence::Failed("another route to this destination exists".into())
+                        }
+                        Errno::NETDOWN => Presence::PendingLinkDown,
+                        Errno::NODEV => Presence::PendingNoDevice,
+                        _ => Presence::Failed(refusal.to_string()),
+                    },
                 };
                 item.settle(presence, *id, touched);
             }

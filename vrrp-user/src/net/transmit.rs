@@ -1,7 +1,7 @@
 //! How adverts leave: prebuilt packets, patched in place, sent in batches without waiting.
 use super::frame::Prebuilt;
 use super::sys;
-use crate::config::model::{Instance, Transport};
+use crate::config::model::{Instance, Name, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::HashMap;
 use std::io;
@@ -65,6 +65,7 @@ impl Way {
 /// A socket, closed with its last router.
 struct Shared {
     socket: Socket,
+    interface: Name,
     users: usize,
 }
 
@@ -82,7 +83,7 @@ pub struct Transmitter {
     routers: HashMap<RouterId, Router>,
     sockets: HashMap<Way, Shared>,
     /// Routers with patched packets, in the order of queueing.
-    queue: Vec<RouterId>,
+    queue: Vec<(Way, RouterId)>,
     total: Sent,
 }
 
@@ -161,7 +162,7 @@ impl Transmitter {
             packet.patch(priority);
         }
         state.queued = true;
-        self.queue.push(router);
+        self.queue.push((state.way, router));
     }
 
     /// Sends what is queued. Never waits: what the kernel does not take at once is counted as failed.
@@ -171,25 +172,30 @@ impl Transmitter {
         }
         let mut queue = std::mem::take(&mut self.queue);
         // Stable: the order within a socket stays the order of queueing.
-        queue.sort_by_key(|router| self.routers.get(router).map(|router| router.way));
+        queue.sort_by_key(|(way, _)| *way);
         let mut outcomes: Vec<(RouterId, io::Result<()>)> = Vec::with_capacity(queue.len());
-        for same_way in queue.chunk_by(|a, b| self.way(*a) == self.way(*b)) {
-            let Some(socket) = self.way(same_way[0]).and_then(|way| self.sockets.get(&way)) else {
-                continue;
-            };
+        for same_way in queue.chunk_by(|a, b| a.0 == b.0) {
+            let way = same_way[0].0;
+            let Some(shared) = self.sockets.get_mut(&way) else { continue };
             let mut owners = Vec::new();
             let mut packets = Vec::new();
-            for router in same_way {
+            for (_, router) in same_way {
                 for (destination, packet) in
-                    self.routers.get(router).iter().flat_map(|r| &r.packets)
+                    self.routers.get(router).iter().flat_map(|state| &state.packets)
                 {
                     owners.push(*router);
                     packets.push((destination.clone(), packet.bytes()));
                 }
             }
-            sys::send_all(&socket.socket, &packets, |number, outcome| {
+            let mut orphaned = false;
+            sys::send_all(&shared.socket, &packets, |number, outcome| {
+                orphaned |= outcome.as_ref().is_err_and(is_orphaned);
                 outcomes.push((owners[number], outcome));
             });
+            if orphaned && let Ok(socket) = way.open(&shared.interface) {
+                // The interface is back under its old index: the next advert finds it.
+                shared.socket = socket;
+            }
         }
         for (router, outcome) in outcomes {
             self.total.count(&outcome);
@@ -212,16 +218,13 @@ impl Transmitter {
         self.total
     }
 
-    fn way(&self, router: RouterId) -> Option<Way> {
-        self.routers.get(&router).map(|router| router.way)
-    }
-
-    fn acquire(&mut self, way: Way, interface: &str) -> io::Result<()> {
+    fn acquire(&mut self, way: Way, interface: &Name) -> io::Result<()> {
         if let Some(socket) = self.sockets.get_mut(&way) {
             socket.users += 1;
         } else {
             let socket = way.open(interface)?;
-            self.sockets.insert(way, Shared { socket, users: 1 });
+            let interface = interface.clone();
+            self.sockets.insert(way, Shared { socket, interface, users: 1 });
         }
         Ok(())
     }
@@ -234,6 +237,11 @@ impl Transmitter {
             }
         }
     }
+}
+
+/// Whether a socket outlived the interface it was tied to.
+fn is_orphaned(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENXIO | libc::ENODEV))
 }
 
 /// The packets of a router, or `None` where its advert does not fit.

@@ -130,8 +130,8 @@ impl<E: Fn(Event)> Work<E> {
             match executed {
                 Ok(outcomes) => {
                     for (operation, outcome) in operations.iter().zip(outcomes) {
-                        if let Err(errno) = outcome {
-                            tracing::debug!(?operation, %errno, "refused by the kernel");
+                        if let Err(refusal) = &outcome {
+                            tracing::debug!(?operation, %refusal, "refused by the kernel");
                         }
                         self.reconciler.done(operation, outcome);
                     }

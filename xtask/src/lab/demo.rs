@@ -52,11 +52,11 @@ pub(super) fn play(lab: &mut Lab) -> Result<ExitCode> {
     }
     failures.extend(end(lab)?);
     if failures.is_empty() {
-        println!("demo: passed, everything above was seen to happen");
+        say!("demo: passed, everything above was seen to happen");
         return Ok(ExitCode::SUCCESS);
     }
     for failure in &failures {
-        println!("demo: FAILED: {failure}");
+        say!("demo: FAILED: {failure}");
     }
     Ok(ExitCode::FAILURE)
 }
@@ -76,7 +76,7 @@ fn end(lab: &mut Lab) -> Result<Vec<String>> {
         }
     }
     if failures.is_empty() {
-        println!("stop         both daemons stopped when asked to and left no address");
+        say!("stop         both daemons stopped when asked to and left no address");
     }
     Ok(failures)
 }
@@ -85,16 +85,18 @@ impl Demo<'_> {
     fn start(&mut self) -> Result<()> {
         let (first, second) = (ROUTERS[PREFERRED].name, ROUTERS[SECOND].name);
         let took = self.settled(Instant::now())?;
-        println!(
-            "start        {first} is MASTER, {second} is BACKUP after {} ms",
-            took.as_millis()
-        );
+        say!("start        {first} is MASTER, {second} is BACKUP after {} ms", took.as_millis());
         self.reachable("start", Instant::now(), VIP, PREFERRED, "eth0")?;
         let before = self.instance(SECOND)?;
         sleep(Duration::from_secs(1));
         let after = self.instance(SECOND)?;
         let heard = after.received - before.received.min(after.received);
-        println!("adverts      {second} counted {heard} in a second, by {}", after.path);
+        say!("adverts      {second} counted {heard} in a second, by {}", after.path);
+        for port in self.lab.daemon(SECOND)?.status()?.ports {
+            if let Some(why) = port.why {
+                say!("adverts      {} of {second} goes by {}: {why}", port.interface, port.path);
+            }
+        }
         // Ten were sent; a busy machine may put the edges of the second elsewhere.
         self.expect(heard >= 7, || format!("{second} counted {heard} adverts of about 10"));
         Ok(())
@@ -105,10 +107,10 @@ impl Demo<'_> {
         let interval = ROUTERS[SECOND].down_interval();
         let killed = Instant::now();
         self.lab.daemon(PREFERRED)?.kill()?;
-        println!("kill         the daemon of {first} got SIGKILL");
+        say!("kill         the daemon of {first} got SIGKILL");
         let taken = self.lab.eventually(killed, PATIENCE, |lab| master(lab, SECOND))?;
         let ((), took) = taken.with_context(|| format!("{second} did not become MASTER"))?;
-        println!(
+        say!(
             "failover     {second} is MASTER after {} ms (Active_Down_Interval is {} ms)",
             took.as_millis(),
             interval.as_millis()
@@ -121,7 +123,7 @@ impl Demo<'_> {
         let started = Instant::now();
         self.lab.start(PREFERRED)?;
         let took = self.settled(started)?;
-        println!("return       {first} was started and is MASTER after {} ms", took.as_millis());
+        say!("return       {first} was started and is MASTER after {} ms", took.as_millis());
         self.reachable("return", started, VIP, PREFERRED, "eth0")?;
         let gone = |lab: &mut Lab| Ok((!lab.network.has(second, VIP)?).then_some(()));
         let gone = self.lab.eventually(Instant::now(), SLACK, gone)?;
@@ -136,7 +138,7 @@ impl Demo<'_> {
         self.reachable("cable", Instant::now(), FREE_VIP, PREFERRED, "eth4")?;
         let pulled = Instant::now();
         self.lab.network.cable(first, "eth4", false)?;
-        println!("cable        eth4 of {first} was pulled out ({FREE_VIP} is no_track)");
+        say!("cable        eth4 of {first} was pulled out ({FREE_VIP} is no_track)");
         self.free_vip_is("pending (link down)", pulled)?;
         let (mut looks, until) = (0, Instant::now() + QUIET);
         while Instant::now() < until {
@@ -147,19 +149,19 @@ impl Demo<'_> {
         }
         let answer = self.pinger.answered(FREE_VIP, ECHO)?;
         self.expect(!answer, || format!("{FREE_VIP} answers through a pulled cable"));
-        println!("cable        {INSTANCE} of {first} stayed MASTER in {looks} looks");
+        say!("cable        {INSTANCE} of {first} stayed MASTER in {looks} looks");
 
         let announced = self.announced()?;
         let plugged = Instant::now();
         self.lab.network.cable(first, "eth4", true)?;
-        println!("cable        eth4 of {first} was plugged in");
+        say!("cable        eth4 of {first} was plugged in");
         self.free_vip_is("present", plugged)?;
         let more = self.lab.eventually(plugged, PATIENCE, |lab| {
             let now = instance(lab, PREFERRED)?.address(FREE_VIP).map_or(0, |vip| vip.announced);
             Ok((now > announced).then_some(()))
         })?;
         let ((), took) = more.with_context(|| format!("{FREE_VIP} was not announced again"))?;
-        println!("cable        {FREE_VIP} was announced again after {} ms", took.as_millis());
+        say!("cable        {FREE_VIP} was announced again after {} ms", took.as_millis());
         let there = self.lab.network.has(first, FREE_VIP)?;
         self.expect(there, || format!("the kernel of {first} has no {FREE_VIP}"));
         self.reachable("cable", plugged, FREE_VIP, PREFERRED, "eth4")?;
@@ -215,7 +217,7 @@ impl Demo<'_> {
         let ((), took) = reached
             .with_context(|| format!("{act}: the host does not reach {address} on {name}"))?;
         let act = format!("{act:12}");
-        println!("{act} the host reaches {address} on {name} after {} ms", took.as_millis());
+        say!("{act} the host reaches {address} on {name} after {} ms", took.as_millis());
         Ok(())
     }
 
@@ -227,7 +229,7 @@ impl Demo<'_> {
         })?;
         let ((), took) =
             seen.with_context(|| format!("{FREE_VIP} on {name} did not become {state}"))?;
-        println!("cable        {FREE_VIP} on {name} is {state} after {} ms", took.as_millis());
+        say!("cable        {FREE_VIP} on {name} is {state} after {} ms", took.as_millis());
         Ok(())
     }
 

@@ -36,7 +36,7 @@ pub(super) fn watch(lab: &mut Lab) -> Result<ExitCode> {
     let mut history = VecDeque::new();
     let mut answered = false;
     if !terminal {
-        println!("{}", hints(lab));
+        say!("{}", hints(lab));
     }
     while !lab.stopped() {
         for (index, memory) in memories.iter_mut().enumerate() {
@@ -44,7 +44,7 @@ pub(super) fn watch(lab: &mut Lab) -> Result<ExitCode> {
                 let ms = start.elapsed().as_millis();
                 let line = format!("{:>6}.{} s  {line}", ms / 1000, ms % 1000 / 100);
                 if !terminal {
-                    println!("{line}");
+                    say!("{line}");
                 }
                 history.push_back(line);
             }
@@ -61,7 +61,7 @@ pub(super) fn watch(lab: &mut Lab) -> Result<ExitCode> {
         }
         sleep(PERIOD);
     }
-    println!("\nlab: stopping");
+    say!("\nlab: stopping");
     Ok(ExitCode::SUCCESS)
 }
 

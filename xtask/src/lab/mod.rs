@@ -1,4 +1,12 @@
 //! The lab: two routers and a host in network namespaces, to watch or to let a demo play in.
+/// Prints a line; that nobody reads it is an error like others, which ends the lab tidily.
+macro_rules! say {
+    ($($line:tt)*) => {{
+        use std::io::Write as _;
+        writeln!(std::io::stdout(), $($line)*)?;
+    }};
+}
+
 mod daemon;
 mod demo;
 mod leftovers;

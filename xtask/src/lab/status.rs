@@ -17,7 +17,20 @@ const NO_REJECTS: [&str; 6] = [
 pub(super) struct Status {
     /// Its virtual routers.
     pub(super) instances: Vec<Instance>,
-    /// Packets of no router that its interfaces rejected.
+    /// Its interfaces.
+    pub(super) ports: Vec<Port>,
+}
+
+/// One interface.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Port {
+    /// Its name.
+    pub(super) interface: String,
+    /// How adverts arrive.
+    pub(super) path: String,
+    /// The first line of why not by a faster way.
+    pub(super) why: Option<String>,
+    /// Packets of no router that were rejected.
     pub(super) strays: u64,
 }
 
@@ -77,13 +90,25 @@ impl Status {
         let ports = list(&json, "ports")?;
         Ok(Self {
             instances: instances.iter().map(Instance::parse).collect::<Result<_>>()?,
-            strays: ports.iter().map(|port| rejected(&port["counters"])).sum(),
+            ports: ports.iter().map(Port::parse).collect::<Result<_>>()?,
         })
     }
 
     /// The router of that name.
     pub(super) fn instance(&self, name: &str) -> Option<&Instance> {
         self.instances.iter().find(|instance| instance.name == name)
+    }
+}
+
+impl Port {
+    fn parse(json: &Value) -> Result<Self> {
+        let why = json["why"].as_str().and_then(|why| why.lines().next());
+        Ok(Self {
+            interface: text(json, "interface")?,
+            path: text(json, "path")?,
+            why: why.map(str::to_owned),
+            strays: rejected(&json["counters"]),
+        })
     }
 }
 
@@ -170,13 +195,16 @@ pub(super) mod tests {
          "adverts_sent":17,"became_master":1,"released_master":0,
          "counters":{"received":3,"priority_zero":1,"ttl":4,"checksum":2}}],
         "ports":[{"interface":"eth0","vlan":null,"path":"xdp-native","why":null,"program_id":1,
-                  "counters":{"received":3,"vrid":7}}],
+                  "counters":{"received":3,"vrid":7}},
+                 {"interface":"eth1","vlan":null,"path":"socket","why":"no room\nand so on",
+                  "program_id":null,"counters":{}}],
         "controller":{"events":0,"wakeups":0}}"#;
 
     #[test]
     fn everything_shown_is_read() {
         let status = Status::parse(EXAMPLE).unwrap();
-        assert_eq!(status.strays, 7);
+        assert_eq!((status.ports[0].strays, &status.ports[0].why), (7, &None));
+        assert_eq!(status.ports[1].why.as_deref(), Some("no room"));
         let instance = status.instance("VI_1").unwrap();
         assert_eq!((instance.received, instance.rejected, instance.sent), (3, 6, 17));
         let free = instance.address(super::super::plan::FREE_VIP).unwrap();

@@ -82,6 +82,22 @@ pub(super) fn tables(seen: &[Seen<'_>], paint: Paint) -> String {
             }
         }
     }
+    for Seen { router, status } in seen {
+        let Ok(status) = status else { continue };
+        for port in &status.ports {
+            if let Some(why) = &port.why {
+                let _ =
+                    writeln!(text, "\n{router:8}{} takes the {}: {why}", port.interface, port.path);
+            }
+            if port.strays > 0 {
+                let _ = writeln!(
+                    text,
+                    "\n{router:8}{} rejected {} packets that are no router's",
+                    port.interface, port.strays
+                );
+            }
+        }
+    }
     text
 }
 
@@ -152,6 +168,10 @@ r2      killed, starts again in 3 s
 router  instance  address               dev   state                     no_track   announced prevented
 r1      VI_1      10.0.0.100/24         eth0  present                   no                 5         0
 r1      VI_1      10.4.0.100/24         eth4  pending (link down)       yes               10         2
+
+r1      eth0 rejected 7 packets that are no router's
+
+r1      eth1 takes the socket: no room
 ";
         assert_eq!(text, expected);
     }

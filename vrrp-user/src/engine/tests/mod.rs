@@ -80,7 +80,7 @@ impl Rig {
 
     /// Waits for the next deadline.
     pub(super) fn expire(&mut self) -> Vec<Output> {
-        self.now = self.engine.deadline().unwrap();
+        self.now = self.now.max(self.engine.deadline().unwrap());
         self.tell(Input::Deadline)
     }
 

@@ -1,0 +1,250 @@
+//! Does an election end as it must, whatever happens before: laws over many seeds.
+//!
+//! `XVRRP_SEEDS` sets how many seeds are tried, `XVRRP_SEED` tries one.
+use std::collections::BTreeSet;
+use std::time::Duration;
+use vrrp_common::ident::{Priority, Version};
+use vrrp_tests::sim::fabric::Rules;
+use vrrp_tests::sim::node::Path;
+use vrrp_tests::sim::plan::{Act, Plan, Weather, part};
+use vrrp_tests::sim::trace::{Trace, hold};
+use vrrp_tests::sim::{Change, Lan};
+use xvrrp::engine::output::Why;
+use xvrrp::engine::snapshot::State;
+use xvrrp::engine::timing;
+
+const FAST: Path = Path::Fast(Duration::ZERO);
+
+/// The names of a plan's virtual routers.
+fn names(plan: &Plan) -> BTreeSet<String> {
+    plan.nodes.iter().flat_map(|(_, instances)| instances).map(|i| i.name.to_string()).collect()
+}
+
+/// Exactly one master a virtual router, and nobody who would have to preempt it.
+fn elected(lan: &Lan<'_>, plan: &Plan) -> Result<(), String> {
+    for name in names(plan) {
+        let routers = lan.routers(&name);
+        let masters: Vec<_> =
+            routers.iter().filter(|(_, router)| router.state == State::Active).collect();
+        let [(node, master)] = masters[..] else {
+            let nodes: Vec<_> = masters.iter().map(|(node, _)| node).collect();
+            return Err(format!("{name} has the masters {nodes:?}"));
+        };
+        for (other, router) in &routers {
+            let (priority, preempts) = (router.effective_priority, router.instance.preempt);
+            if priority > master.effective_priority && (preempts || priority == Priority::OWNER) {
+                return Err(format!("{name}: node {other} must preempt node {node}"));
+            }
+            if other != node && router.state != State::Backup {
+                return Err(format!("{name}: node {other} is {}", router.state));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Runs a plan to its end and then for twelve intervals in which nothing may happen.
+fn settles(plan: &Plan, path: Path, trace: &mut Trace) -> Result<(), String> {
+    let mut lan = Lan::new(plan, path, trace);
+    lan.run(plan.settled)?;
+    elected(&lan, plan)?;
+    let before = lan.changes.len();
+    lan.run(plan.settled + 12 * plan.interval)?;
+    match lan.changes.get(before) {
+        Some(change) => Err(format!("flapped: {change:?}")),
+        None => elected(&lan, plan),
+    }
+}
+
+#[test]
+fn one_master_remains_after_the_last_fault() {
+    hold("one_master_remains_after_the_last_fault", 1500, |seed, trace| {
+        settles(&Plan::random(seed, Weather::Foul), FAST, trace)
+    });
+}
+
+#[test]
+fn a_dataplane_that_is_told_late_harms_nobody() {
+    hold("a_dataplane_that_is_told_late_harms_nobody", 500, |seed, trace| {
+        let plan = Plan::random(seed, Weather::Foul);
+        let lag = part(plan.interval, seed % 1500);
+        settles(&plan, Path::Fast(lag), trace)
+    });
+}
+
+#[test]
+fn nobody_flaps_in_fair_weather() {
+    hold("nobody_flaps_in_fair_weather", 500, |seed, trace| {
+        let plan = Plan::random(seed, Weather::Fair);
+        settles(&plan, FAST, trace)?;
+        // Each router may have been master once before the better one came.
+        let mut lan = Lan::new(&plan, FAST, trace);
+        lan.run(plan.settled)?;
+        for node in 0..plan.nodes.len() {
+            for name in names(&plan) {
+                let rises = |change: &&Change| {
+                    (change.node, &change.name, change.to) == (node, &name, State::Active)
+                };
+                let count = lan.changes.iter().filter(rises).count();
+                if count > 1 {
+                    return Err(format!("{name}: node {node} was master {count} times"));
+                }
+            }
+        }
+        Ok(())
+    });
+}
+
+/// The same plan, with stamps and with every advert told.
+#[test]
+fn the_fast_path_ends_where_hearing_everything_ends() {
+    hold("the_fast_path_ends_where_hearing_everything_ends", 1500, |seed, trace| {
+        let plan = Plan::random(seed, Weather::Foul);
+        let mut lans = Vec::new();
+        let end = plan.settled + 4 * plan.interval;
+        for path in [FAST, Path::Slow] {
+            let mut lan = Lan::new(&plan, path, trace);
+            lan.run(end)?;
+            let told: Vec<_> = lan.nodes.iter().map(|node| node.news()).collect();
+            let routers: Vec<_> = names(&plan)
+                .iter()
+                .flat_map(|name| lan.routers(name))
+                .map(|(node, router)| {
+                    (
+                        node,
+                        router.state,
+                        router.since,
+                        router.effective_priority,
+                        router.adverts_sent,
+                        router.became_master,
+                    )
+                })
+                .collect();
+            // Routers of one node that act at the same time have no order.
+            let mut changes = lan.changes;
+            changes.sort_by(|a, b| (a.at, a.node, &a.name).cmp(&(b.at, b.node, &b.name)));
+            lans.push((changes, routers, lan.sent, told));
+        }
+        let [fast, slow] = &lans[..] else { return Err("two runs".into()) };
+        let differing = fast.0.iter().zip(&slow.0).find(|(fast, slow)| fast != slow);
+        if let Some((fast, slow)) = differing {
+            return Err(format!("fast {fast:?}\n     slow {slow:?}"));
+        }
+        if (fast.0.len(), &fast.1, fast.2) != (slow.0.len(), &slow.1, slow.2) {
+            return Err(format!("fast {:?}\n     slow {:?}", fast.1, slow.1));
+        }
+        if fast.3.iter().zip(&slow.3).any(|(fast, slow)| fast > slow) {
+            return Err(format!("told more: {:?} than {:?}", fast.3, slow.3));
+        }
+        Ok(())
+    });
+}
+
+/// In steady state no backup is woken by an advert, and each only once a down interval to look.
+#[test]
+fn nobody_is_told_what_is_boring() {
+    hold("nobody_is_told_what_is_boring", 200, |seed, trace| {
+        let plan = Plan::random(seed, Weather::Fair);
+        let mut lan = Lan::new(&plan, FAST, trace);
+        lan.run(plan.settled)?;
+        let told = |lan: &Lan<'_>| lan.nodes.iter().map(|node| node.news()).sum::<u64>();
+        let (before, sent) = (told(&lan), lan.sent);
+        lan.run(plan.settled + 100 * plan.interval)?;
+        // A backup that may preempt is never under a lower master here, so all is expected.
+        if told(&lan) > before {
+            return Err(format!("{} adverts were told", told(&lan) - before));
+        }
+        if lan.sent < sent + 100 {
+            return Err("there was nothing to hear".into());
+        }
+        Ok(())
+    });
+}
+
+/// A LAN in which every router of `priorities` runs one virtual router with the defaults.
+fn plain(seed: u64, centis: u64, priorities: &[u8]) -> Plan {
+    let mut plan = Plan::random(seed, Weather::Fair);
+    while plan.nodes.len() != priorities.len() {
+        plan = Plan::random(plan.seed.wrapping_add(1_000_003), Weather::Fair);
+    }
+    let interval = Duration::from_millis(centis * 10);
+    for ((_, instances), priority) in plan.nodes.iter_mut().zip(priorities) {
+        instances.truncate(1);
+        let instance = &mut instances[0];
+        instance.version = Version::V3;
+        instance.answer_lower = true;
+        instance.priority = Priority(*priority);
+        instance.advert_interval = interval;
+        instance.preempt = true;
+        instance.preempt_delay = Duration::ZERO;
+        instance.start_as_master = false;
+        instance.track_interfaces.clear();
+    }
+    plan.interval = interval;
+    plan.script = (0..priorities.len()).map(|node| (Duration::ZERO, Act::Start(node))).collect();
+    plan.calm = Duration::ZERO;
+    plan.settled = 3 * plan.longest_down_interval();
+    plan
+}
+
+#[test]
+fn equals_at_one_centisecond_elect_exactly_one_by_address() {
+    hold("equals_at_one_centisecond_elect_exactly_one_by_address", 300, |seed, trace| {
+        let plan = plain(seed, 1, &[100, 100, 100]);
+        settles(&plan, FAST, trace)?;
+        let mut lan = Lan::new(&plan, FAST, trace);
+        lan.run(plan.settled)?;
+        let routers = lan.routers(&plan.nodes[0].1[0].name);
+        let best = plan.nodes.iter().map(|(host, _)| *host).max();
+        let master = routers.iter().find(|(_, router)| router.state == State::Active);
+        // All expired at once, so all were masters and the addresses decided.
+        match master.map(|(node, _)| plan.nodes[*node].0) {
+            host if host == best => Ok(()),
+            host => Err(format!("{host:?} is master, not {best:?}")),
+        }
+    });
+}
+
+#[test]
+fn neighbours_at_one_centisecond_elect_the_better() {
+    hold("neighbours_at_one_centisecond_elect_the_better", 300, |seed, trace| {
+        settles(&plain(seed, 1, &[100, 101]), FAST, trace)
+    });
+}
+
+/// The best that is left takes over when its own down interval ends, and nobody else does.
+#[test]
+fn the_winner_takes_over_within_its_down_interval() {
+    hold("the_winner_takes_over_within_its_down_interval", 500, |seed, trace| {
+        let centis = [1, 10, 100, 4095][usize::try_from(seed % 4).unwrap()];
+        let mut plan = plain(seed, centis, &[200, 150, 100, 50]);
+        let death = plan.settled + part(plan.interval, 1000 + seed * 37 % 5000);
+        let quietly = seed % 3 > 0;
+        // Nothing overtakes the resignation, which would make it void.
+        let wire = Duration::from_micros(100);
+        let rules = Rules { least_delay: wire, jitter: Duration::ZERO, ..Rules::CALM };
+        plan.script.insert(0, (Duration::ZERO, Act::Wire(rules)));
+        let last = if quietly { Act::Kill(0) } else { Act::Stop(0) };
+        plan.script.push((death, last));
+        let mut lan = Lan::new(&plan, FAST, trace);
+        lan.run(plan.settled)?;
+        elected(&lan, &plan)?;
+        let before = lan.changes.len();
+        lan.run(death + 4 * plan.longest_down_interval())?;
+        let rises: Vec<_> =
+            lan.changes[before..].iter().filter(|change| change.to == State::Active).collect();
+        let [rise] = rises[..] else { return Err(format!("who took over: {rises:?}")) };
+        let down = timing::down_interval(Version::V3, plan.interval, Priority(150), 3);
+        let skew = timing::skew(Version::V3, plan.interval, Priority(150));
+        let waited = rise.at - death;
+        // The last advert came up to an interval before the death.
+        let (least, most, why) = match quietly {
+            true => (down - plan.interval, down + wire, Why::MasterDown),
+            false => (skew, skew + wire, Why::MasterResigned),
+        };
+        if rise.node != 1 || rise.why != why || waited < least || waited > most {
+            return Err(format!("{rise:?} after {waited:?}, not {least:?} to {most:?}"));
+        }
+        Ok(())
+    });
+}
