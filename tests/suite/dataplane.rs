@@ -1,7 +1,6 @@
 //! Does the dataplane do on real interfaces what it says, and the same on every path.
 use rustix::event::{PollFd, PollFlags, poll};
 use std::net::IpAddr;
-use std::os::fd::BorrowedFd;
 use std::thread::sleep;
 use std::time::{Duration, Instant as Clock};
 use vrrp_common::counter::Counter;
@@ -60,13 +59,10 @@ fn drain(plane: &mut Plane) -> Vec<(RouterId, Instant, u32, Vec<u8>)> {
     let mut all = Vec::new();
     let start = Clock::now();
     while all.is_empty() && start.elapsed() < Duration::from_millis(500) {
-        let descriptors = plane.descriptors();
-        let mut waiting: Vec<PollFd<'_>> = descriptors
-            .iter()
-            // SAFETY: the dataplane, which owns them, outlives this loop.
-            .map(|fd| {
-                PollFd::from_borrowed_fd(unsafe { BorrowedFd::borrow_raw(*fd) }, PollFlags::IN)
-            })
+        let mut waiting: Vec<PollFd<'_>> = plane
+            .descriptors()
+            .into_iter()
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
             .collect();
         let timeout = Duration::from_millis(100).try_into().unwrap();
         if poll(&mut waiting, Some(&timeout)).unwrap() > 0 {
@@ -100,7 +96,9 @@ fn story(mode: XdpMode, path: Path) -> Vec<String> {
     let wire = Wire::on(b);
     let mut left = Vec::new();
     plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
+    plane.listen("xva");
     plane.set_router("xva", &rule(RouterId(4), 11)).unwrap();
+    plane.listen("xva");
 
     // News, with the time it came at.
     let before = clock::monotonic();
@@ -148,6 +146,7 @@ fn story(mode: XdpMode, path: Path) -> Vec<String> {
         plane.ports()[0].counts.0[Counter::Vrid as usize] == 2
     });
     plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
+    plane.listen("xva");
     assert_eq!(plane.stamp(ROUTER).generation, 0);
     assert_eq!(plane.counts(ROUTER).0, [0; vrrp_common::counter::COUNTERS]);
     wire.send(&advert().bytes());
@@ -155,7 +154,7 @@ fn story(mode: XdpMode, path: Path) -> Vec<String> {
 
     // Closed: the kernel is as it was.
     plane.close("xva");
-    assert_eq!(hook::programs(a).unwrap(), []);
+    assert!(hook::programs(a).unwrap().is_empty());
     assert!(plane.ports().is_empty());
     ip("link del xva");
     left
@@ -187,10 +186,11 @@ fn a_taken_hook_is_named_and_left_alone() {
         assert!(report.why.as_ref().unwrap().contains(&words), "{report:?}");
         assert_eq!(hook::programs(a).unwrap(), [id]);
         first.set_router("xva", &rule(ROUTER, 10)).unwrap();
+        first.listen("xva");
         Wire::on(b).send(&advert().bytes());
         assert_eq!(drain(&mut first).len(), 1);
         drop(first);
-        assert_eq!(hook::programs(a).unwrap(), []);
+        assert!(hook::programs(a).unwrap().is_empty());
     });
 }
 
@@ -216,6 +216,7 @@ fn sockets_take_over_when_the_program_is_detached() {
         let mut plane = plane(XdpMode::Auto);
         let id = plane.open("xva", a).unwrap().program.unwrap();
         plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
+        plane.listen("xva");
         plane.expect(ROUTER, &expectation(9));
         let wire = Wire::on(b);
         wire.send(&advert().bytes());
@@ -249,6 +250,7 @@ fn an_interface_that_comes_back_is_opened_again_with_its_routers() {
             let mut plane = plane(mode);
             let path = plane.open("xva", a).unwrap().path;
             plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
+            plane.listen("xva");
             ip("link del xva");
             let changed = plane.check_attached();
             assert_eq!(changed.len(), usize::from(mode == XdpMode::Auto), "{changed:?}");
@@ -273,7 +275,9 @@ fn news_that_finds_the_ring_full_is_told() {
         let mut plane = Plane::new(settings).unwrap();
         plane.open("xva", a).unwrap();
         plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
+        plane.listen("xva");
         plane.set_router("xva", &rule(RouterId(4), 11)).unwrap();
+        plane.listen("xva");
         assert_eq!(plane.lost(), []);
         let wire = Wire::on(b);
         for _ in 0..100 {
@@ -304,7 +308,9 @@ fn limits_are_errors_that_say_so() {
             "all 1 ports of the dataplane are in use"
         );
         plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
+        plane.listen("xva");
         plane.set_router("xva", &rule(RouterId(4095), 11)).unwrap();
+        plane.listen("xva");
         let why = plane.set_router("xva", &rule(RouterId(4096), 12)).unwrap_err();
         assert_eq!(words(why), "the dataplane has room for 4096 routers");
         let why = plane.set_router("xva", &rule(RouterId(4), 10)).unwrap_err();

@@ -75,6 +75,8 @@ pub struct AdvertLoop {
     pub(super) routers: Vec<Option<Router>>,
     pub(super) links: HashMap<Name, task::Link>,
     pub(super) open: HashMap<Name, u32>,
+    /// Interfaces that were opened and have not all their routers yet.
+    pub(super) opened: Vec<Name>,
     pub(super) config: Arc<Config>,
     pub(super) net: mpsc::UnboundedSender<task::Command>,
     pub(super) fifo: Fifo,
@@ -115,6 +117,7 @@ impl AdvertLoop {
             routers: Vec::new(),
             links: HashMap::new(),
             open: HashMap::new(),
+            opened: Vec::new(),
             config: Arc::clone(&config),
             net,
             fifo: Fifo::start().context("the thread that writes FIFOs")?,
@@ -199,6 +202,9 @@ impl AdvertLoop {
         self.engine.handle(now, input, &*self.plane);
         while let Some(output) = self.engine.poll() {
             self.carry_out(output);
+        }
+        for interface in std::mem::take(&mut self.opened) {
+            self.plane.listen(&interface);
         }
     }
 

@@ -157,6 +157,7 @@ impl AdvertLoop {
                     None => tracing::info!("{name}: adverts take the {path} path"),
                 }
                 self.open.insert(name.clone(), ifindex);
+                self.opened.push(name.clone());
                 self.watched.clear();
             }
             Err(e) => tracing::error!("{name}: no adverts can be received: {e:#}"),

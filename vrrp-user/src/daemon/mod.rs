@@ -5,7 +5,7 @@
 //!
 //! - [`advert_loop`]: the loop
 //! - [`carry_out`]: what becomes of the engine's outputs
-//! - [`clock`]: CLOCK_MONOTONIC
+//! - [`clock`]: the time
 //! - [`mailbox`]: how the loop is woken from other threads
 //! - [`plan`]: what an instance means for the dataplane
 //! - [`preflight`]: what must hold before anything is touched

@@ -275,9 +275,6 @@ impl Dataplane for Plane {
             self.release(&old.key, old.receiver);
         }
         let key = PortKey { ifindex, outer: 0, inner: 0 };
-        if let Some(program) = &mut self.program {
-            program.set_port(&key, Some(number))?;
-        }
         let on = self.receiver(ifindex).with_context(|| format!("{interface}: cannot receive"));
         // A port stays, with its rules, when its interface was there before: it may come again.
         let (path, receiver, why, failed) = match on {
@@ -296,6 +293,18 @@ impl Dataplane for Plane {
         let report = self.report(number, &port);
         self.ports.insert(number, port);
         failed.map_or(Ok(report), Err)
+    }
+
+    fn listen(&mut self, interface: &str) {
+        let Some(number) = self.find(interface) else {
+            return;
+        };
+        let key = self.ports[&number].key;
+        if let Some(program) = &mut self.program
+            && let Err(why) = program.set_port(&key, Some(number))
+        {
+            tracing::error!(interface, why = chain(&why), "no frame is judged");
+        }
     }
 
     fn close(&mut self, interface: &str) {

@@ -94,6 +94,9 @@ pub struct News<'a> {
 pub trait Dataplane: Heard {
     /// Starts receiving on an interface. Joins no multicast group: that is the sockets' business.
     fn open(&mut self, interface: &str, ifindex: u32) -> anyhow::Result<PortReport>;
+    /// Judges what arrives there from now on. To be called when the routers of an interface that was
+    /// opened are set, or the adverts of those that are not would count as of unknown routers.
+    fn listen(&mut self, interface: &str);
     /// Stops receiving there and forgets its rules.
     fn close(&mut self, interface: &str);
     /// Adds or changes a router on an open interface.

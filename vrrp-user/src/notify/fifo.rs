@@ -137,8 +137,9 @@ fn write_all(messages: &Receiver<Message>) {
 
 impl Target {
     fn write(&mut self, line: &str) {
-        match self.file.write(line.as_bytes()) {
-            Ok(_) => self.complained = false,
+        // A line is shorter than PIPE_BUF, so it is written whole or not at all.
+        match self.file.write_all(line.as_bytes()) {
+            Ok(()) => self.complained = false,
             // Open for reading as well, so a missing reader fills the pipe instead of failing.
             Err(e) => {
                 if !self.complained {
