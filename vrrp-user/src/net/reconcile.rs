@@ -469,6 +469,13 @@ impl Reconciler {
                 _ if !wanted => Presence::Absent,
                 _ => presence.clone(),
             };
+            if let Presence::Failed(why) = &new
+                && entry.presence != new
+            {
+                let Slot { dev, address, prefix } = slot;
+                let name = &router.instance.name;
+                tracing::error!("({name}) {address}/{prefix} on {dev}: {why}");
+            }
             if wanted && new == Presence::PendingNoDevice && router.instance.no_repair {
                 // keepalived tries once, on becoming master.
                 entry.suspended = true;
