@@ -178,6 +178,11 @@ impl Findings {
         Entry { files: &self.files, diagnostic: self.list.last_mut() }
     }
 
+    /// Was an error found so far.
+    pub(super) fn has_errors(&self) -> bool {
+        self.list.iter().any(|found| found.severity == Severity::Error)
+    }
+
     /// Everything found, in the order of the text.
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
         self.list.sort_by_cached_key(|diagnostic| {
