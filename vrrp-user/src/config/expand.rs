@@ -187,6 +187,17 @@ impl Expander<'_> {
                 "`${_RANDOM}` and `${_ENV}` are known to keepalived and not built yet",
             );
         }
+        if let Some((start, end, name, defined)) = self.variables.leftover(&line.text) {
+            let span = line.span(start, end);
+            if defined {
+                self.findings
+                    .warning("not-replaced", span, format!("`${name}` is not replaced here"))
+                    .label("the bare form is replaced before white space only")
+                    .help(format!("write `${{{name}}}`"));
+            } else {
+                self.findings.warning("undefined", span, format!("`${{{name}}}` is not defined"));
+            }
+        }
         let end = line.text.find(char::is_whitespace).unwrap_or(line.text.len());
         match &line.text[..end] {
             "include" | "includer" | "includem" | "includew" | "includeb" | "includea" => {
