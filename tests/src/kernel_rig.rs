@@ -81,6 +81,7 @@ impl Rig {
     pub fn new() -> Self {
         let mut plane = Plane::new(Settings::new(XdpMode::Skb)).expect("the program loads");
         let port = plane.open(PORT, 1).expect("lo opens").port;
+        plane.listen(PORT);
         Self { plane, memory: Memory::default(), port, routers: 0 }
     }
 

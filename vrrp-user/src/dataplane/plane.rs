@@ -14,7 +14,7 @@ use super::tags::InFrames;
 use crate::engine::input::{Heard, Stamp};
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
-use std::os::fd::RawFd;
+use std::os::fd::BorrowedFd;
 use vrrp_common::ident::RouterId;
 use vrrp_common::layout::{self, Counts, Expect, LARGE_EVENT, PeerKey, PortKey, rule_index};
 use vrrp_common::time::Instant;
@@ -104,7 +104,8 @@ impl Plane {
             XdpMode::Native | XdpMode::Skb => (Some(Program::load(&settings)?), None),
             XdpMode::Auto => match Program::load(&settings) {
                 Ok(program) => (Some(program), None),
-                Err(LoadError::Missing(Missing)) => (None, Some(Missing.to_string())),
+                // Such a binary runs without only where it was told to.
+                Err(why @ LoadError::Missing(Missing)) => return Err(why),
                 Err(why) => (None, Some(chain(&why))),
             },
         };
@@ -194,23 +195,6 @@ impl Plane {
         }
     }
 
-    /// Looks whether the program is still on every interface it was put on, and lets sockets take
-    /// over where it is not. To be called when a link changed; says which ports changed.
-    pub fn check_attached(&mut self) -> Vec<PortReport> {
-        let Some(id) = self.program.as_ref().map(Program::id) else {
-            return Vec::new();
-        };
-        let gone: Vec<u32> = self
-            .ports
-            .iter()
-            .filter(|(_, port)| {
-                matches!(port.receiver, Receiver::Xdp(..)) && !hook::has(port.key.ifindex, id)
-            })
-            .map(|(&number, _)| number)
-            .collect();
-        gone.iter().filter_map(|&number| self.fall_back(number)).collect()
-    }
-
     fn fall_back(&mut self, number: u32) -> Option<PortReport> {
         let mut port = self.ports.remove(&number)?;
         let detached = "the XDP program was detached by someone else";
@@ -287,9 +271,6 @@ impl Dataplane for Plane {
             self.release(&old.key, old.receiver);
         }
         let key = PortKey { ifindex, outer: 0, inner: 0 };
-        if let Some(program) = &mut self.program {
-            program.set_port(&key, Some(number))?;
-        }
         let on = self
             .receiver(interface, ifindex)
             .with_context(|| format!("{interface}: cannot receive"));
@@ -309,7 +290,37 @@ impl Dataplane for Plane {
             Port { interface: interface.to_owned(), key, path, why, receiver, overflowed: false };
         let report = self.report(number, &port);
         self.ports.insert(number, port);
+        if known {
+            self.listen(interface);
+        }
         failed.map_or(Ok(report), Err)
+    }
+
+    fn listen(&mut self, interface: &str) {
+        let Some(number) = self.find(interface) else {
+            return;
+        };
+        let key = self.ports[&number].key;
+        if let Some(program) = &mut self.program
+            && let Err(why) = program.set_port(&key, Some(number))
+        {
+            tracing::error!(interface, why = chain(&why), "no frame is judged");
+        }
+    }
+
+    fn check_attached(&mut self) -> Vec<PortReport> {
+        let Some(id) = self.program.as_ref().map(Program::id) else {
+            return Vec::new();
+        };
+        let gone: Vec<u32> = self
+            .ports
+            .iter()
+            .filter(|(_, port)| {
+                matches!(port.receiver, Receiver::Xdp(..)) && !hook::has(port.key.ifindex, id)
+            })
+            .map(|(&number, _)| number)
+            .collect();
+        gone.iter().filter_map(|&number| self.fall_back(number)).collect()
     }
 
     fn close(&mut self, interface: &str) {
@@ -443,7 +454,7 @@ impl Dataplane for Plane {
         }
     }
 
-    fn descriptors(&self) -> Vec<RawFd> {
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let ring = self.program.as_ref().map(Program::descriptor);
         let sockets = self.ports.values().filter_map(|port| match &port.receiver {
             Receiver::Socket(socket) => Some(socket.descriptor()),

@@ -1,7 +1,7 @@
 //! What the rest of the program knows of the dataplane.
 use crate::engine::input::{Heard, Stamp};
 use std::net::IpAddr;
-use std::os::fd::RawFd;
+use std::os::fd::BorrowedFd;
 use vrrp_common::ident::{Family, RouterId, Vrid};
 use vrrp_common::layout::{Address, Counts, Expect, Peer, PortKey, Rule};
 use vrrp_common::time::Instant;
@@ -94,6 +94,13 @@ pub struct News<'a> {
 pub trait Dataplane: Heard {
     /// Starts receiving on an interface. Joins no multicast group: that is the sockets' business.
     fn open(&mut self, interface: &str, ifindex: u32) -> anyhow::Result<PortReport>;
+    /// Judges what arrives there from now on. To be called when the routers of an interface that was
+    /// opened are set, or the adverts of those that are not would count as of unknown routers.
+    fn listen(&mut self, interface: &str);
+    /// Looks whether the XDP program is still on every interface it was put on, and lets sockets
+    /// take over where it is not; says which ports changed. The kernel announces no detaching, so
+    /// this is to be called when a link changed, and now and then: it asks one question a port.
+    fn check_attached(&mut self) -> Vec<PortReport>;
     /// Stops receiving there and forgets its rules.
     fn close(&mut self, interface: &str);
     /// Adds or changes a router on an open interface.
@@ -108,12 +115,12 @@ pub trait Dataplane: Heard {
     fn drain(&mut self, news: &mut dyn FnMut(News<'_>));
     /// Descriptors that become readable when there is something to drain; changes with `open` and
     /// `close`.
-    fn descriptors(&self) -> Vec<RawFd>;
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>>;
     /// Counters of a router since it was set.
     fn counts(&self, router: RouterId) -> Counts;
     /// Every open port.
     fn ports(&self) -> Vec<PortReport>;
-    /// Routers whose news found the ring full since last asked: their expectation must be armed anew.
+    /// Routers whose news found the ring full since last asked: they must miss nothing more.
     fn lost(&mut self) -> Vec<RouterId>;
 }
 

@@ -11,7 +11,7 @@ use aya::programs::{ProgramError, Xdp, XdpMode};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use thiserror::Error;
 use vrrp_common::layout::{
     Counts, EventHeader, Expect, FAST_PORTS, Peer, PeerKey, PortKey, RULES_PER_PORT, Rule, Seen,
@@ -254,8 +254,8 @@ impl Program {
     }
 
     /// Readable when there are events.
-    pub fn descriptor(&self) -> RawFd {
-        self.events.as_raw_fd()
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
     }
 }
 

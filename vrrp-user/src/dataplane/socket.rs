@@ -5,7 +5,7 @@
 use super::{clock, sys};
 use socket2::SockFilter;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use vrrp_common::proto;
 use vrrp_common::time::Instant;
 use vrrp_common::wire::locate::{self, Place, Tags};
@@ -71,8 +71,8 @@ impl PacketSocket {
     }
 
     /// Readable when there are packets.
-    pub fn descriptor(&self) -> RawFd {
-        self.socket.as_raw_fd()
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 
