@@ -278,21 +278,6 @@ impl Dataplane for Plane {
         }
     }
 
-    fn check_attached(&mut self) -> Vec<PortReport> {
-        let Some(id) = self.program.as_ref().map(Program::id) else {
-            return Vec::new();
-        };
-        let gone: Vec<u32> = self
-            .ports
-            .iter()
-            .filter(|(_, port)| {
-                matches!(port.receiver, Receiver::Xdp(..)) && !hook::has(port.key.ifindex, id)
-            })
-            .map(|(&number, _)| number)
-            .collect();
-        gone.iter().filter_map(|&number| self.fall_back(number)).collect()
-    }
-
     fn close(&mut self, interface: &str) {
         let Some(number) = self.find(interface) else {
             return;
@@ -459,6 +444,21 @@ impl Dataplane for Plane {
             port.overflowed = false;
         }
         lost
+    }
+
+    fn check_attached(&mut self) -> Vec<PortReport> {
+        let Some(id) = self.program.as_ref().map(Program::id) else {
+            return Vec::new();
+        };
+        let gone: Vec<u32> = self
+            .ports
+            .iter()
+            .filter(|(_, port)| {
+                matches!(port.receiver, Receiver::Xdp(..)) && !hook::has(port.key.ifindex, id)
+            })
+            .map(|(&number, _)| number)
+            .collect();
+        gone.iter().filter_map(|&number| self.fall_back(number)).collect()
     }
 }
 
