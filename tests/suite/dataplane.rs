@@ -242,6 +242,9 @@ fn sockets_take_over_when_the_program_is_detached() {
         wait("the program's stamp", || plane.stamp(ROUTER).generation == 9);
         assert!(plane.check_attached().is_empty());
         let by_program = plane.stamp(ROUTER).at;
+        // Opening what is open changes nothing.
+        assert_eq!(plane.open("xva", a).unwrap().path, Path::XdpNative);
+        assert_eq!(hook::programs(a).unwrap(), [id]);
 
         assert_eq!(detach_links_of(id), 1);
         let changed = plane.check_attached();
@@ -258,6 +261,12 @@ fn sockets_take_over_when_the_program_is_detached() {
             plane.stamp(ROUTER).at > by_program
         });
         assert_eq!(plane.counts(ROUTER).0[0], 2);
+        // And opening again puts the program back, with everything it knew.
+        assert_eq!(plane.open("xva", a).unwrap().path, Path::XdpNative);
+        let by_socket = plane.stamp(ROUTER).at;
+        wire.send(&advert().bytes());
+        wait("the program's stamp", || plane.stamp(ROUTER).at > by_socket);
+        assert_eq!(plane.counts(ROUTER).0[0], 3);
     });
 }
 

@@ -4,12 +4,13 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::netns::Namespace;
+use super::netns::{Namespace, run};
 use super::report::Show;
 use super::wait::eventually;
 
@@ -68,18 +69,51 @@ pub struct Daemon {
     child: Child,
     directory: Directory,
     log: Arc<Log>,
+    readers: Vec<JoinHandle<()>>,
 }
 
-/// The xvrrp binary: `XVRRP_BIN`, or what cargo built beside the tests.
+/// The xvrrp binary: `XVRRP_BIN`, or the one beside the tests. Cargo builds a package's binary for
+/// that package's own tests only; where it is missing or older than its sources it is built now.
 pub fn binary() -> PathBuf {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(find_or_build).clone()
+}
+
+fn find_or_build() -> PathBuf {
     if let Some(path) = std::env::var_os("XVRRP_BIN") {
         return path.into();
     }
     let here = std::env::current_exe().unwrap_or_else(|error| panic!("who am I: {error}"));
     let profile = here.parent().and_then(Path::parent).unwrap_or_else(|| panic!("{here:?}"));
     let path = profile.join("xvrrp");
-    assert!(path.exists(), "{path:?} is missing: cargo build -p vrrp-user");
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let newest = ["vrrp-common/src", "vrrp-ebpf/src", "vrrp-user/src"]
+        .iter()
+        .filter_map(|sources| newest(&workspace.join(sources)))
+        .max();
+    let built = std::fs::metadata(&path).and_then(|metadata| metadata.modified()).ok();
+    if built.is_none() || built < newest {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command.current_dir(&workspace).args(["build", "--package", "vrrp-user", "--bin", "xvrrp"]);
+        if profile.ends_with("release") {
+            command.arg("--release");
+        }
+        run(&mut command);
+    }
     path
+}
+
+/// When anything below `folder` was last changed.
+fn newest(folder: &Path) -> Option<SystemTime> {
+    let entries = std::fs::read_dir(folder).ok()?;
+    entries
+        .flatten()
+        .filter_map(|entry| {
+            let path = entry.path();
+            if path.is_dir() { newest(&path) } else { entry.metadata().ok()?.modified().ok() }
+        })
+        .max()
 }
 
 /// Runs xvrrp to its end: how it ended, and what it wrote to either stream.
@@ -130,16 +164,17 @@ impl Daemon {
             child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
             child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
         ];
-        for pipe in pipes.into_iter().flatten() {
+        let readers = pipes.into_iter().flatten().map(|pipe| {
             let log = Arc::clone(&log);
             std::thread::spawn(move || {
                 for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
                     log.lock().push(String::from_utf8_lossy(&line).into_owned());
                     log.more.notify_all();
                 }
-            });
-        }
-        Self { kind, name, child, directory, log }
+            })
+        });
+        let readers = readers.collect();
+        Self { kind, name, child, directory, log, readers }
     }
 
     /// Which daemon it is.
@@ -260,12 +295,16 @@ impl Daemon {
         self.ended(Duration::from_secs(10))
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has ended by itself, and all that it said is in the log.
     #[track_caller]
     pub fn ended(&mut self, deadline: Duration) -> ExitStatus {
         let what = format!("{} ends", self.name);
         let child = &mut self.child;
-        eventually(deadline, &what, || child.try_wait().ok().flatten())
+        let status = eventually(deadline, &what, || child.try_wait().ok().flatten());
+        eventually(deadline, "the end of its log", || {
+            self.readers.iter().all(JoinHandle::is_finished).then_some(())
+        });
+        status
     }
 
     /// Is it running.

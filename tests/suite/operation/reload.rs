@@ -25,7 +25,7 @@ fn undisturbed(daemon: &Daemon, said: usize, wire: &Capture, mark: usize) {
     assert!(adverts.len() >= 10, "{} adverts", adverts.len());
     for (earlier, later) in adverts.iter().zip(adverts.iter().skip(1)) {
         let gap = between(earlier.at, later.at);
-        assert!(gap <= BEAT + Duration::from_millis(50), "{gap:?} without an advert");
+        assert!(gap < BEAT * 2 - Duration::from_millis(5), "{gap:?} without an advert");
         assert!(later.priority() > 0, "it resigned");
     }
     assert_eq!(daemon.logged(said, "(VI_1) Entering"), Vec::<String>::new());
@@ -140,7 +140,7 @@ fn broken_file() {
         // Lines 1 to 4 are global_defs; line 8 is the VRID.
         (file("", &[Vrrp { vrid: 256, ..plain() }]), ":8:"),
         (file("", &[plain()]).replace("priority", "prioritty"), ":10:"),
-        (file("", &[plain()]) + "vrrp_instance VI_9 {\n", ":20:"),
+        (file("", &[plain()]) + "vrrp_instance VI_9 {\n", ":17:"),
     ];
     for (text, place) in broken {
         let (said, mark) = (daemon.mark(), wire.mark());

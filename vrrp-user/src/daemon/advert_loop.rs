@@ -269,6 +269,16 @@ impl AdvertLoop {
         if !found.refused.is_empty() {
             return Err(found.refused.join("; "));
         }
+        // Before anything changes: a router that cannot receive as asked for would be a second
+        // master.
+        for instance in &config.instances {
+            if let Err(e) = self.open_port(&instance.interface) {
+                for instance in &config.instances {
+                    self.close_if_unused(&instance.interface);
+                }
+                return Err(format!("{e:#}"));
+            }
+        }
         for warning in found.warned {
             tracing::warn!("{warning}");
         }

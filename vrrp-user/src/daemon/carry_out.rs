@@ -2,12 +2,13 @@
 use super::advert_loop::{AdvertLoop, known};
 use super::{clock, plan};
 use crate::config::model::{Instance, Name};
-use crate::engine::input::Input;
+use crate::engine::input::{Input, LinkState};
 use crate::engine::output::{Expectation, Output, Why};
 use crate::engine::snapshot::State;
 use crate::net::task::{Command, Link};
 use crate::notify::fifo::{Event, line};
 use crate::report::gather;
+use anyhow::Context as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 use vrrp_common::ident::{Priority, RouterId};
@@ -79,7 +80,9 @@ impl AdvertLoop {
         *slot =
             Some(Router { instance: Arc::clone(&instance), source, addresses, remarked, joined });
         self.send_net(Command::Router { router, instance: Arc::clone(&instance) });
-        self.open_port(&instance.interface);
+        if let Err(e) = self.open_port(&instance.interface) {
+            tracing::error!("{e:#}");
+        }
         self.place(router);
     }
 
@@ -139,34 +142,30 @@ impl AdvertLoop {
         }
     }
 
-    /// Receives on an interface, if it exists and some router needs it.
-    fn open_port(&mut self, name: &Name) {
-        let Some(ifindex) = self.links.get(name).map(|link| link.ifindex) else { return };
+    /// Receives on an interface that a router needs, if it exists.
+    pub(super) fn open_port(&mut self, name: &Name) -> anyhow::Result<()> {
+        let Some(ifindex) = self.links.get(name).map(|link| link.ifindex) else { return Ok(()) };
         if ifindex == 0 || self.open.get(name) == Some(&ifindex) {
-            return;
+            return Ok(());
         }
-        let needed = self.routers.iter().flatten().any(|r| r.instance.interface == *name);
-        if !needed {
-            return;
+        let port = self.plane.open(name, ifindex).context("no adverts can be received")?;
+        let path = port.path.name();
+        match port.why {
+            Some(why) => tracing::warn!("{name}: adverts take the {path} path: {why}"),
+            None => tracing::info!("{name}: adverts take the {path} path"),
         }
-        match self.plane.open(name, ifindex) {
-            Ok(port) => {
-                let path = port.path.name();
-                match port.why {
-                    Some(why) => tracing::warn!("{name}: adverts take the {path} path: {why}"),
-                    None => tracing::info!("{name}: adverts take the {path} path"),
-                }
-                self.open.insert(name.clone(), ifindex);
-                self.opened.push(name.clone());
-                self.watched.clear();
-            }
-            Err(e) => tracing::error!("{name}: no adverts can be received: {e:#}"),
-        }
+        self.open.insert(name.clone(), ifindex);
+        self.opened.push(name.clone());
+        self.watched.clear();
+        Ok(())
     }
 
-    fn close_if_unused(&mut self, name: &Name) {
-        let used = self.routers.iter().flatten().any(|r| r.instance.interface == *name);
-        if !used && self.open.remove(name).is_some() {
+    fn used(&self, name: &Name) -> bool {
+        self.routers.iter().flatten().any(|r| r.instance.interface == *name)
+    }
+
+    pub(super) fn close_if_unused(&mut self, name: &Name) {
+        if !self.used(name) && self.open.remove(name).is_some() {
             self.plane.close(name);
             self.watched.clear();
         }
@@ -175,17 +174,30 @@ impl AdvertLoop {
     /// A link appeared, changed or vanished.
     pub(super) fn link(&mut self, link: Link) {
         let name = link.name.clone();
-        let state = link.state;
+        let mut state = link.state;
         let before = self.links.insert(name.clone(), link.clone());
         let same_device =
             before.as_ref().is_some_and(|b| b.ifindex == link.ifindex && b.mac == link.mac);
-        if !same_device {
-            if self.open.get(&name).is_some_and(|open| *open != link.ifindex) {
-                self.open.remove(&name);
-                self.plane.close(&name);
-                self.watched.clear();
-            }
-            self.open_port(&name);
+        if !same_device && self.open.get(&name).is_some_and(|open| *open != link.ifindex) {
+            self.open.remove(&name);
+            self.plane.close(&name);
+            self.watched.clear();
+        }
+        let was_open = self.open.contains_key(&name);
+        if self.used(&name)
+            && let Err(e) = self.open_port(&name)
+        {
+            tracing::error!("{e:#}");
+        }
+        let is_open = self.open.contains_key(&name);
+        if let LinkState::Up(addresses) = state
+            && self.used(&name)
+            && !is_open
+        {
+            // A router that hears nothing must not become master: for it the interface is down.
+            state = LinkState::Down(addresses);
+        }
+        if !same_device || was_open != is_open {
             let on_it: Vec<RouterId> = self
                 .routers
                 .iter()

@@ -4,6 +4,7 @@
 //! the program, so an interface can change its path at any time. Stamps and counters are what both
 //! together know.
 use super::attach::{self, chain};
+use super::hook;
 use super::memory::Memory;
 use super::object::Missing;
 use super::port::{Dataplane, News, Path, PortReport, RouterRule, XdpMode, stamp};
@@ -204,8 +205,7 @@ impl Plane {
             .ports
             .iter()
             .filter(|(_, port)| {
-                matches!(port.receiver, Receiver::Xdp(..))
-                    && !super::hook::programs(port.key.ifindex).is_ok_and(|on| on.contains(&id))
+                matches!(port.receiver, Receiver::Xdp(..)) && !hook::has(port.key.ifindex, id)
             })
             .map(|(&number, _)| number)
             .collect();
@@ -277,6 +277,13 @@ impl Dataplane for Plane {
             Some(number) => number,
             None => self.free_port()?,
         };
+        if let (Some(port), Some(program)) = (self.ports.get(&number), &self.program)
+            && port.key.ifindex == ifindex
+            && matches!(port.receiver, Receiver::Xdp(..))
+            && hook::has(ifindex, program.id())
+        {
+            return Ok(self.report(number, port));
+        }
         if let Some(old) = self.ports.remove(&number) {
             self.release(&old.key, old.receiver);
         }

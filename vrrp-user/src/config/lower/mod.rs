@@ -79,6 +79,11 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
         }
     }
     across::check(&instances, findings);
+    if root.instances.is_empty() && !findings.has_errors() {
+        findings
+            .error_anywhere("no-instance", "there is no `vrrp_instance`: nothing to run")
+            .help("add a `vrrp_instance` block");
+    }
     Config {
         globals: global.own,
         instances: instances.into_iter().map(|(instance, _)| instance.into()).collect(),
