@@ -1,4 +1,6 @@
 //! What the suite of links, addresses and adverts needs of network namespaces.
+pub mod scene;
+
 use anyhow::{Context, Result, ensure};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use socket2::{Domain, Protocol, Socket, Type};

@@ -44,3 +44,32 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     Ok(if config.is_some() { ExitCode::SUCCESS } else { ExitCode::from(BAD_CONFIGURATION) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(name: &str, text: Option<&str>) -> String {
+        let file = std::env::temp_dir().join(format!("xvrrp-check-{}-{name}", std::process::id()));
+        if let Some(text) = text {
+            std::fs::write(&file, text).unwrap();
+        }
+        let args = Args { file: file.clone(), json: false, short: true, config_id: None };
+        let status = run(args).unwrap();
+        if text.is_some() {
+            std::fs::remove_file(&file).unwrap();
+        }
+        // An exit status can be printed and not compared.
+        format!("{status:?}")
+    }
+
+    #[test]
+    fn errors_and_a_missing_file_give_5_and_warnings_0() {
+        let good = "vrrp_instance V {\n interface eth0\n virtual_router_id 1\n debug 1\n\
+                    virtual_ipaddress { 192.0.2.1 }\n}\n";
+        let five = format!("{:?}", ExitCode::from(BAD_CONFIGURATION));
+        assert_eq!(status("good", Some(good)), format!("{:?}", ExitCode::SUCCESS));
+        assert_eq!(status("bad", Some("vrrp_instance V {")), five);
+        assert_eq!(status("missing", None), five);
+    }
+}

@@ -14,6 +14,8 @@ const FILES: usize = 10_000;
 const FILE_BYTES: usize = 64 << 20;
 /// Bytes after replacement, of all files together.
 const TEXT_BYTES: usize = 256 << 20;
+/// Words and braces of all files together; a large configuration has a fifth of it.
+const TOKENS: usize = 10_000_000;
 /// What a line counts besides its bytes, so that empty ones come to an end too.
 const LINE_COST: usize = 64;
 /// Multi-line definitions and sequences inside each other.
@@ -108,12 +110,6 @@ impl Expander<'_> {
         if let Some((name, lines)) = self.pending.take() {
             self.variables.set(&name, lines);
         }
-        if depth > 0
-            && let Some(outer) = from.and_then(|span| self.findings.file(span.file))
-        {
-            let outer = Path::new(&*outer.name).parent().map(Path::to_path_buf).unwrap_or_default();
-            self.define("_PWD", &outer.display().to_string());
-        }
     }
 
     fn line(&mut self, mut line: Line, directory: &Path, depth: usize, nesting: usize) {
@@ -121,13 +117,18 @@ impl Expander<'_> {
             return;
         }
         self.bytes += line.text.len() + LINE_COST;
-        if self.bytes > TEXT_BYTES || line.text.len() > LINE || nesting > NESTING {
+        if self.bytes > TEXT_BYTES
+            || self.tokens.len() > TOKENS
+            || line.text.len() > LINE
+            || nesting > NESTING
+        {
             self.full = true;
             let end = line.text.len().min(1);
             self.findings.error(
                 "too-long",
                 line.span(0, end),
-                "the configuration does not come to an end when definitions are replaced",
+                "the configuration is too long, or does not come to an end when definitions are \
+                 replaced",
             );
             return;
         }
@@ -293,6 +294,7 @@ impl Expander<'_> {
         }
         for file in files {
             self.file(&file, Some(span), depth + 1);
+            self.define("_PWD", &directory.display().to_string());
             if self.full {
                 return;
             }

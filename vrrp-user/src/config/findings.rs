@@ -47,7 +47,7 @@ impl Entry<'_> {
     /// What to say at the place itself.
     pub(super) fn label(self, label: impl Into<String>) -> Self {
         if let Some(diagnostic) = self.diagnostic {
-            diagnostic.label = Some(label.into());
+            diagnostic.label = Some(clean(label.into()));
             return Self { files: self.files, diagnostic: Some(diagnostic) };
         }
         self
@@ -56,7 +56,7 @@ impl Entry<'_> {
     /// What to do about it.
     pub(super) fn help(self, help: impl Into<String>) -> Self {
         if let Some(diagnostic) = self.diagnostic {
-            diagnostic.help = Some(help.into());
+            diagnostic.help = Some(clean(help.into()));
             return Self { files: self.files, diagnostic: Some(diagnostic) };
         }
         self
@@ -66,12 +66,20 @@ impl Entry<'_> {
     pub(super) fn also(self, span: Span, why: impl Into<String>) -> Self {
         if let Some(diagnostic) = self.diagnostic {
             if let Some(place) = place(self.files, span) {
-                diagnostic.related.push((place, why.into()));
+                diagnostic.related.push((place, clean(why.into())));
             }
             return Self { files: self.files, diagnostic: Some(diagnostic) };
         }
         self
     }
+}
+
+/// Control characters of a hostile file must reach neither a terminal nor a log.
+fn clean(text: String) -> String {
+    if text.contains(char::is_control) {
+        return text.replace(char::is_control, "\u{fffd}");
+    }
+    text
 }
 
 fn place(files: &[Arc<SourceFile>], span: Span) -> Option<Place> {
@@ -83,7 +91,7 @@ impl Findings {
     /// Takes in a file; its number is the `file` of spans.
     pub(super) fn add_file(&mut self, name: &str, text: String, from: Option<Span>) -> u32 {
         let from = from.and_then(|span| place(&self.files, span));
-        self.files.push(Arc::new(SourceFile::new(name, text, from)));
+        self.files.push(Arc::new(SourceFile::new(&clean(name.to_owned()), text, from)));
         u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX)
     }
 
@@ -95,6 +103,16 @@ impl Findings {
     /// How many files were read.
     pub(super) fn file_count(&self) -> usize {
         self.files.len()
+    }
+
+    /// Are further diagnostics only counted?
+    pub(super) fn full(&self) -> bool {
+        self.list.len() >= LIMIT
+    }
+
+    /// Was an error found?
+    pub(super) fn failed(&self) -> bool {
+        self.left_out_errors > 0 || self.list.iter().any(|found| found.severity == Severity::Error)
     }
 
     /// The place of `span` as the model records it.
@@ -141,7 +159,7 @@ impl Findings {
         span: Option<Span>,
         message: String,
     ) -> Entry<'_> {
-        if self.list.len() >= LIMIT {
+        if self.full() {
             match severity {
                 Severity::Error => self.left_out_errors += 1,
                 Severity::Warning => self.left_out_warnings += 1,
@@ -151,7 +169,7 @@ impl Findings {
         self.list.push(Diagnostic {
             severity,
             code,
-            message,
+            message: clean(message),
             place: span.and_then(|span| place(&self.files, span)),
             label: None,
             related: Vec::new(),

@@ -196,6 +196,11 @@ fn unknown(
     findings: &mut Findings,
 ) {
     let word = node.keyword();
+    if findings.full() {
+        // Only counted: the search below is not worth its time.
+        findings.error("unknown-keyword", node.span(), String::new());
+        return;
+    }
     let place = if block.is_empty() { "top-level" } else { block };
     let elsewhere = all().into_iter().find(|entry| entry.name == word && entry.block != block);
     let entry = findings

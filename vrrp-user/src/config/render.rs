@@ -13,7 +13,7 @@ pub fn pretty(diagnostic: &Diagnostic, colour: bool) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let title = level.primary_title(clean(&diagnostic.message)).id(diagnostic.code);
+    let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code);
     let mut group = Group::with_title(title);
     let shown: Vec<_> =
         diagnostic
@@ -25,7 +25,7 @@ pub fn pretty(diagnostic: &Diagnostic, colour: bool) -> String {
             }))
             .collect();
     for (window, label, kind) in &shown {
-        let annotation = kind.span(window.mark.clone()).label(label.map(clean));
+        let annotation = kind.span(window.mark.clone()).label(*label);
         group = group.element(
             Snippet::source(window.text.as_str())
                 .path(window.file.as_str())
@@ -37,7 +37,7 @@ pub fn pretty(diagnostic: &Diagnostic, colour: bool) -> String {
         group = group.element(Level::NOTE.message(format!("included from {file}:{line}")));
     }
     if let Some(help) = &diagnostic.help {
-        group = group.element(Level::HELP.message(clean(help)));
+        group = group.element(Level::HELP.message(help.as_str()));
     }
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     renderer.render(&[group]).to_string()
@@ -67,15 +67,21 @@ impl Window {
         Self {
             file: place.file.name.to_string(),
             line: line as usize,
-            text: text.get(from..to).unwrap_or_default().to_owned(),
+            text: text.get(from..to).unwrap_or_default().chars().map(visible).collect(),
             mark: start - from..end.min(to) - from,
         }
     }
 }
 
-/// Control characters of a hostile file must not reach the terminal.
-fn clean(text: &str) -> String {
-    text.replace(|c: char| c.is_control(), "\u{fffd}")
+/// Control characters must not reach a terminal. What stands for one has as many bytes, so that
+/// marks stay in place.
+fn visible(c: char) -> char {
+    match c {
+        '\t' => c,
+        c if c.is_ascii_control() => '?',
+        c if c.is_control() => '\u{b7}',
+        c => c,
+    }
 }
 
 /// A diagnostic as JSON.

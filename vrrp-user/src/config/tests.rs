@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vrrp_common::ident::{Family, Version};
+use vrrp_common::wire::vrrp::ChecksumForm;
 
 /// Files in memory on a host called `main`.
 #[derive(Default)]
@@ -194,6 +195,100 @@ fn files_that_include_themselves_end() {
     let (config, diagnostics) = load(Path::new("/a"), &memory);
     assert!(config.is_none());
     assert!(diagnostics.iter().any(|found| found.code == "include-depth"));
+}
+
+#[test]
+fn the_directory_of_the_file_is_known_again_after_an_include() {
+    let memory = files(&[
+        ("/etc/x/main.conf", "include sub/a.conf\n${_PWD} ${_INSTANCE} ${_HASH}\n"),
+        ("/etc/x/sub/a.conf", "${_PWD}\n"),
+    ]);
+    let (_, diagnostics) = load(Path::new("/etc/x/main.conf"), &memory);
+    let found = lines(&diagnostics);
+    assert_eq!(found[0], "/etc/x/sub/a.conf:1:1: error: unknown keyword `/etc/x/sub`");
+    assert_eq!(found[1], "/etc/x/main.conf:2:1: error: unknown keyword `/etc/x`");
+}
+
+#[test]
+fn quotes_and_escapes() {
+    let config = good(&format!(
+        "vrrp_instance \"V \\x41\\102{{#\"'!'! a comment\n {{\n interface 'eth\"0'\n\
+         virtual_router_id 5\n{VIP}\n}}\n"
+    ));
+    assert_eq!(&*config.instances[0].name, "V AB{#!");
+    assert_eq!(&*config.instances[0].interface, "eth\"0");
+}
+
+#[test]
+fn defaults_come_from_the_globals() {
+    let config = good(&format!(
+        "vrrp_instance A {{\n virtual_router_id 1\n{VIP}}}\n\
+         vrrp_instance B {{\n interface eth1\n virtual_router_id 1\n version 2\n advert_int 2\n\
+         garp_master_delay 1\n garp_lower_prio_repeat 0\n down_timer_adverts 4\n\
+         skip_check_adv_addr off\n mcast_dst_ip 224.0.0.50\n lower_prio_no_advert off\n\
+         higher_prio_send_advert no\n v3_checksum_as_v2 false\n{VIP}}}\n\
+         global_defs {{\n vrrp_version 3\n default_interface eth9\n vrrp_garp_master_delay 10\n\
+         vrrp_garp_master_repeat 2\n vrrp_garp_master_refresh 60\n vrrp_skip_check_adv_addr\n\
+         vrrp_mcast_group4 224.0.0.99\n vrrp_down_timer_adverts 5\n v3_checksum_as_v2\n\
+         vrrp_higher_prio_send_advert\n vrrp_garp_interval 0.001\n vrrp_startup_delay 5.5\n\
+         notify_fifo /run/fifo\n dynamic_interfaces\n}}\n"
+    ));
+    let [a, b] = config.instances.as_slice() else { panic!("two instances") };
+    assert_eq!((&*a.interface, a.version), ("eth9", Version::V3));
+    assert_eq!((&*b.interface, b.version), ("eth1", Version::V2));
+    let seconds = Duration::from_secs;
+    assert_eq!((a.garp.delay, a.garp.lower_delay), (seconds(10), seconds(10)));
+    assert_eq!((a.garp.repeat, a.garp.lower_repeat, a.garp.refresh), (2, 2, seconds(60)));
+    assert_eq!((b.garp.delay, b.garp.lower_delay), (seconds(1), seconds(10)));
+    assert_eq!((b.garp.repeat, b.garp.lower_repeat), (2, 0));
+    assert_eq!((a.down_timer_adverts, b.down_timer_adverts), (5, 4));
+    assert_eq!((a.check_address_list, b.check_address_list), (false, true));
+    assert_eq!((a.answer_lower, b.answer_lower), (true, true));
+    assert_eq!((a.answer_higher, b.answer_higher), (true, false));
+    assert_eq!(a.checksum.send, ChecksumForm::Plain);
+    assert_eq!(b.checksum.send, ChecksumForm::PseudoHeader);
+    let group = |group: &str| Transport::Multicast { group: group.parse().unwrap() };
+    assert_eq!(a.transport, group("224.0.0.99"));
+    assert_eq!(b.transport, group("224.0.0.50"));
+    assert_eq!(config.globals.garp_interval, Duration::from_millis(1));
+    assert_eq!(config.globals.startup_delay, Duration::from_millis(5500));
+    assert_eq!(config.globals.notify_fifo, Some(PathBuf::from("/run/fifo")));
+    assert!(config.globals.dynamic_interfaces);
+}
+
+#[test]
+fn routes() {
+    let routes = instance(&format!(
+        "virtual_routes {{\n default via 10.0.0.254 dev eth1 no_track\n\
+         src 10.0.0.1 to 10.1.0.0/16 gw 10.0.0.253 metric 5 table 7\n\
+         default via fe80::1 dev eth1\n 10.2.0.0/16 dev eth2 scope link table main\n}}\n{VIP}"
+    ))
+    .routes;
+    assert_eq!((routes[0].prefix, routes[0].table, routes[0].no_track), (0, 254, true));
+    assert_eq!(routes[0].via, Some("10.0.0.254".parse().unwrap()));
+    assert_eq!(routes[1].source, Some("10.0.0.1".parse().unwrap()));
+    assert_eq!((routes[1].prefix, routes[1].table, routes[1].metric), (16, 7, Some(5)));
+    assert!(routes[2].destination.is_ipv6() && routes[2].prefix == 0);
+    assert_eq!((routes[3].scope, routes[3].dev.as_deref()), (Some(253), Some("eth2")));
+}
+
+#[test]
+fn tracked_interfaces_and_preemption() {
+    let tracking = instance(&format!(
+        "track_interface {{\n eth1\n eth2 weight -20\n eth3 weight 5 reverse\n}}\n\
+         dont_track_primary\n nopreempt\n no_repair\n{VIP}"
+    ));
+    let tracked: Vec<_> = tracking
+        .track_interfaces
+        .iter()
+        .map(|track| (&*track.interface, track.weight, track.reverse))
+        .collect();
+    assert_eq!(tracked, [("eth1", 0, false), ("eth2", -20, false), ("eth3", 5, true)]);
+    assert!(tracking.dont_track_primary && !tracking.preempt && tracking.no_repair);
+    let master = bad(&format!("state MASTER\nnopreempt\n{VIP}"));
+    assert!(master[0].contains("`nopreempt` does not work with `state MASTER`"), "{master:?}");
+    let delayed = instance(&format!("preempt_delay 1.25\n{VIP}"));
+    assert_eq!(delayed.preempt_delay, Duration::from_millis(1250));
 }
 
 #[test]

@@ -44,6 +44,8 @@ pub(crate) struct Device {
     pub(crate) up: bool,
     /// Administratively up.
     pub(crate) admin_up: bool,
+    /// `promote_secondaries`: an IPv4 address is removed without those that follow it.
+    pub(crate) promotes: bool,
     /// Times its carrier came or went: tells of a flap nobody saw.
     pub(crate) carrier_changes: u32,
 }
@@ -131,6 +133,13 @@ pub(crate) enum Operation {
     },
     /// Remove an address.
     DeleteAddress(Place),
+    /// Set `promote_secondaries` of a link.
+    Promote {
+        /// The link.
+        ifindex: u32,
+        /// On or off.
+        on: bool,
+    },
     /// Add a route.
     AddRoute(Path),
     /// Remove a route.

@@ -1,13 +1,15 @@
 //! How rtnetlink says it: changes read from messages, operations written as messages.
 use super::change::{Change, Device, Held, Operation, PROTOCOL, Path, Place};
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
-    NlasIterator,
+    DefaultNla, Emitable, NLA_F_NESTED, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL,
+    NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NlasIterator,
 };
 use rtnetlink::packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol, CacheInfo,
 };
-use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
+use rtnetlink::packet_route::link::{
+    AfSpecInet, AfSpecUnspec, LinkAttribute, LinkFlags, LinkLayerType, LinkMessage,
+};
 use rtnetlink::packet_route::route::{
     RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType, RouteVia,
 };
@@ -15,6 +17,10 @@ use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use vrrp_common::ident::Mac;
 
+/// Attribute of IPv4 settings within those of a link.
+const INET_CONF: u16 = 1;
+/// Number of `promote_secondaries` among them.
+const PROMOTE_SECONDARIES: u16 = 20;
 /// A lifetime without end.
 const FOREVER: u32 = u32::MAX;
 
@@ -50,12 +56,14 @@ fn device(message: &LinkMessage) -> Option<Device> {
         // IFF_RUNNING is the operational state: up, or unknown where a driver does not tell.
         up: header.flags.contains(LinkFlags::Up | LinkFlags::Running),
         admin_up: header.flags.contains(LinkFlags::Up),
+        promotes: false,
         carrier_changes: 0,
     };
     let ethernet = matches!(header.link_layer_type, LinkLayerType::Ether | LinkLayerType::Loopback);
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => device.name = name.as_str().into(),
+            LinkAttribute::AfSpecUnspec(families) => device.promotes = promotes(families),
             LinkAttribute::Mtu(mtu) => device.mtu = *mtu,
             LinkAttribute::CarrierChanges(changes) => device.carrier_changes = *changes,
             LinkAttribute::Address(bytes) if ethernet => {
@@ -65,6 +73,16 @@ fn device(message: &LinkMessage) -> Option<Device> {
         }
     }
     (!device.name.is_empty()).then_some(device)
+}
+
+fn promotes(families: &[AfSpecUnspec]) -> bool {
+    let inet = families.iter().find_map(|family| match family {
+        AfSpecUnspec::Inet(settings) => Some(settings),
+        _ => None,
+    });
+    inet.into_iter().flatten().any(
+        |setting| matches!(setting, AfSpecInet::DevConf(conf) if conf.promote_secondaries != 0),
+    )
 }
 
 fn held(message: &AddressMessage) -> Option<Held> {
@@ -183,9 +201,25 @@ pub(crate) fn operation(operation: &Operation) -> (RouteNetlinkMessage, u16) {
         Operation::DeleteAddress(place) => {
             (RouteNetlinkMessage::DelAddress(address(place)), NLM_F_ACK)
         }
+        Operation::Promote { ifindex, on } => {
+            let mut message = LinkMessage::default();
+            message.header.index = *ifindex;
+            message.attributes.push(LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet(vec![
+                AfSpecInet::Other(DefaultNla::new(INET_CONF | NLA_F_NESTED, setting(*on))),
+            ])]));
+            (RouteNetlinkMessage::SetLink(message), NLM_F_ACK)
+        }
         Operation::AddRoute(path) => (RouteNetlinkMessage::NewRoute(route(path)), CREATE),
         Operation::DeleteRoute(path) => (RouteNetlinkMessage::DelRoute(route(path)), NLM_F_ACK),
     }
+}
+
+/// The value of `promote_secondaries` as an attribute. The crate's own form cannot say "off".
+fn setting(on: bool) -> Vec<u8> {
+    let attribute = DefaultNla::new(PROMOTE_SECONDARIES, u32::from(on).to_ne_bytes().to_vec());
+    let mut bytes = vec![0; attribute.buffer_len()];
+    attribute.emit(&mut bytes);
+    bytes
 }
 
 fn address(place: &Place) -> AddressMessage {

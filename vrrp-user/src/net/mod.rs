@@ -8,12 +8,16 @@
 //! - [`membership`]: multicast groups
 mod announce;
 mod change;
+mod entry;
 mod frame;
 pub mod membership;
 mod message;
 mod netlink;
+mod patience;
+mod promote;
 mod reconcile;
 mod routes;
+mod slots;
 mod sys;
 mod table;
 pub mod task;

@@ -55,6 +55,9 @@ pub(crate) enum Lapse {
     /// No answer came.
     #[error("the kernel did not answer")]
     Silence,
+    /// The kernel does not list what was asked for.
+    #[error("the kernel refuses to list: {0}")]
+    Refused(Refusal),
     /// The socket itself fails.
     #[error("netlink: {0}")]
     Io(#[from] io::Error),
@@ -138,7 +141,7 @@ impl Netlink {
                 Received::Interrupted { sequence } if sequence == asked => consistent = false,
                 Received::Done { sequence } if sequence == asked => result = Some(Ok(())),
                 Received::Ack { sequence, outcome: Err(refusal) } if sequence == asked => {
-                    result = Some(Err(Lapse::Io(refusal.errno.into())));
+                    result = Some(Err(Lapse::Refused(refusal)));
                 }
                 _ => {}
             })?;

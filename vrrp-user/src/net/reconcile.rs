@@ -1,46 +1,22 @@
 //! What has to be done so that the kernel has what is wanted: desired and actual, compared.
 //!
 //! Level-triggered: nothing here remembers what was done before, only what is wanted and what the
-//! kernel tells. A *slot* is an address on an interface; several routers may want the same one.
+//! kernel tells.
 use super::change::{Change, Held, Operation, Outcome, Place, Refusal};
+use super::entry::{Blame, Entry};
+use super::patience::Patience;
+use super::promote::endangered;
 use super::routes::Routes;
+use super::slots::{Slot, Slots, User};
 use super::table::Table;
-use super::task::{AddressReport, Link, OwnedReport, Presence};
+use super::task::{Link, OwnedReport, Presence};
 use crate::config::model::{Instance, Name, Vip};
 use rustix::io::Errno;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use vrrp_common::ident::{Mac, Priority, RouterId};
-
-/// An address on an interface, by name: the interface may not exist yet.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-struct Slot {
-    dev: Name,
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Slot {
-    fn of(vip: &Vip) -> Self {
-        Self { dev: vip.dev.clone(), address: vip.address, prefix: vip.prefix }
-    }
-}
-
-/// One address of one router.
-#[derive(Clone, Debug)]
-struct Entry {
-    slot: Slot,
-    /// Someone removed it: not wanted again before the router takes it anew.
-    suspended: bool,
-    /// Put back when it is next present.
-    vanished: bool,
-    presence: Presence,
-    /// Announcements when it becomes present.
-    announce: u32,
-    announced: u64,
-    repaired: u64,
-}
+use vrrp_common::time::Instant;
 
 struct Router {
     instance: Arc<Instance>,
@@ -66,12 +42,15 @@ pub(crate) struct Announcement {
 pub(crate) struct Reconciler {
     table: Table,
     routers: HashMap<RouterId, Router>,
-    /// Who has which slot. Without users: to be removed from the kernel, then forgotten.
-    slots: HashMap<Slot, Vec<(RouterId, usize)>>,
-    by_dev: HashMap<Name, BTreeSet<Slot>>,
-    by_address: HashMap<IpAddr, usize>,
+    slots: Slots,
+    patience: Patience,
     routes: Routes,
+    /// To be looked at when the next plan is made.
     dirty: BTreeSet<Slot>,
+    /// Interfaces whose every slot is.
+    dirty_devs: BTreeSet<Name>,
+    /// Interfaces that stopped working since the last plan was made.
+    fallen: BTreeSet<Name>,
     /// Slots the kernel refused: tried again when anything changes on their interface.
     failed: BTreeSet<Slot>,
     /// Slots whose label, broadcast address or scope was configured anew.
@@ -82,7 +61,7 @@ pub(crate) struct Reconciler {
     /// A listing is being read: what it lacks vanished unseen.
     listing: bool,
     names: BTreeSet<Name>,
-    lost: Vec<(RouterId, usize)>,
+    lost: Vec<User>,
     announcements: Vec<Announcement>,
     touched: BTreeSet<RouterId>,
 }
@@ -101,26 +80,21 @@ impl Reconciler {
         }
         let mut former: HashMap<Slot, Entry> = HashMap::new();
         for (number, entry) in old.into_iter().flat_map(|old| old.entries).enumerate() {
-            self.disuse(&entry.slot, id, number);
+            self.slots.leave(&entry.slot, (id, number));
+            self.dirty.insert(entry.slot.clone());
             former.insert(entry.slot.clone(), entry);
         }
         let entries: Vec<Entry> = instance
             .vips()
             .map(|vip| {
                 let slot = Slot::of(vip);
-                former.remove(&slot).unwrap_or_else(|| Entry {
-                    slot,
-                    suspended: false,
-                    vanished: false,
-                    presence: Presence::Absent,
-                    announce: instance.garp.repeat,
-                    announced: 0,
-                    repaired: 0,
-                })
+                former.remove(&slot).unwrap_or_else(|| Entry::new(slot, instance.garp.repeat))
             })
             .collect();
         for (number, entry) in entries.iter().enumerate() {
-            self.use_slot(&entry.slot, id, number);
+            self.slots.add(&entry.slot, (id, number));
+            self.dirty.insert(entry.slot.clone());
+            self.names.insert(entry.slot.dev.clone());
         }
         self.routes.set(id, &instance, own);
         self.routers.insert(id, Router { instance, own, entries });
@@ -131,7 +105,8 @@ impl Reconciler {
     pub(crate) fn forget(&mut self, id: RouterId) {
         let Some(router) = self.routers.remove(&id) else { return };
         for (number, entry) in router.entries.iter().enumerate() {
-            self.disuse(&entry.slot, id, number);
+            self.slots.leave(&entry.slot, (id, number));
+            self.dirty.insert(entry.slot.clone());
         }
         self.routes.forget(id);
         self.touched.insert(id);
@@ -142,12 +117,7 @@ impl Reconciler {
         let Some(router) = self.routers.get_mut(&id) else { return };
         router.own = own;
         for entry in &mut router.entries {
-            entry.suspended = false;
-            entry.vanished = false;
-            entry.announce = announce;
-            if !own || entry.presence == Presence::Present {
-                entry.presence = Presence::Absent;
-            }
+            entry.own(own, announce);
             self.dirty.insert(entry.slot.clone());
         }
         self.routes.own(id, own);
@@ -182,9 +152,7 @@ impl Reconciler {
         if let Some(place) = about {
             self.dirty.extend(self.slots_at(&place));
         } else if effect.vanished.is_none() {
-            for name in &effect.names {
-                self.dirty.extend(self.by_dev.get(name).into_iter().flatten().cloned());
-            }
+            self.dirty_devs.extend(effect.names.iter().cloned());
         }
         let failed = self.failed.iter().filter(|slot| effect.names.contains(&slot.dev));
         self.dirty.extend(failed.cloned());
@@ -207,7 +175,7 @@ impl Reconciler {
         }
         self.listing = false;
         self.names.extend(self.table.names().cloned());
-        self.dirty.extend(self.slots.keys().cloned());
+        self.dirty_devs.extend(self.slots.devs().cloned());
         self.routes.look_again();
     }
 
@@ -225,9 +193,14 @@ impl Reconciler {
     }
 
     /// What has to be done now, in this order. Asked again after [`Self::done`], until nothing is.
-    pub(crate) fn plan(&mut self) -> Vec<Operation> {
+    pub(crate) fn plan(&mut self, now: Instant) -> Vec<Operation> {
+        self.fallen.clear();
+        self.dirty.extend(self.patience.due(now));
+        for dev in std::mem::take(&mut self.dirty_devs) {
+            self.dirty.extend(self.slots.on(&dev).cloned());
+        }
         let mut added = Vec::new();
-        let mut removed = Vec::new();
+        let mut removed = BTreeSet::new();
         for slot in std::mem::take(&mut self.dirty) {
             let wanted = self.wanted(&slot);
             let device = self.table.device(&slot.dev).map(|device| (device.ifindex, device.up));
@@ -238,7 +211,7 @@ impl Reconciler {
             let place = Place { ifindex, address: slot.address, prefix: slot.prefix };
             match (wanted, self.table.held(&place)) {
                 (Some(_), Some(held)) if self.is_outdated(&slot, held) => {
-                    removed.push(Operation::DeleteAddress(held.place));
+                    removed.insert(held.place);
                     self.deleting.insert(ifindex);
                     self.outdated.remove(&slot);
                 }
@@ -249,17 +222,23 @@ impl Reconciler {
                 (Some(vip), None) => {
                     let broadcast = vip.broadcast;
                     let (label, scope) = (vip.label.clone(), vip.scope);
-                    added.push(Operation::AddAddress { place, label, broadcast, scope });
+                    if !self.is_repair(&slot) || self.patience.allows(&slot, now) {
+                        added.push(Operation::AddAddress { place, label, broadcast, scope });
+                    }
                 }
                 (None, Some(held)) if !self.is_own(&slot, held) => {
-                    removed.push(Operation::DeleteAddress(held.place));
+                    removed.insert(held.place);
                     self.deleting.insert(ifindex);
                 }
                 (None, _) => self.settle(&slot, &Presence::Absent),
             }
         }
         let (mut operations, route_adds) = self.routes.plan(&self.table, &mut self.touched);
-        operations.append(&mut removed);
+        let guarded = endangered(&self.table, &removed);
+        let promote = |on| move |&ifindex: &u32| Operation::Promote { ifindex, on };
+        operations.extend(guarded.iter().map(promote(true)));
+        operations.extend(removed.into_iter().map(Operation::DeleteAddress));
+        operations.extend(guarded.iter().map(promote(false)));
         operations.append(&mut added);
         operations.extend(route_adds);
         operations
@@ -311,6 +290,8 @@ impl Reconciler {
                     }
                 }
             }
+            // Where it is refused, what is taken along is put back.
+            Operation::Promote { .. } => {}
             Operation::AddRoute(path) | Operation::DeleteRoute(path) => {
                 let added = matches!(operation, Operation::AddRoute(_));
                 self.routes.done(path, added, outcome, &mut self.table, &mut self.touched);
@@ -334,13 +315,13 @@ impl Reconciler {
     pub(crate) fn announced(&mut self, router: RouterId, address: usize) {
         let entry = self.routers.get_mut(&router).and_then(|r| r.entries.get_mut(address));
         if let Some(entry) = entry {
-            entry.announced += 1;
+            entry.announced();
             self.touched.insert(router);
         }
     }
 
     /// Addresses that someone else removed since last asked.
-    pub(crate) fn take_lost(&mut self) -> Vec<(RouterId, usize)> {
+    pub(crate) fn take_lost(&mut self) -> Vec<User> {
         std::mem::take(&mut self.lost)
     }
 
@@ -361,6 +342,11 @@ impl Reconciler {
         touched.into_iter().map(|id| (id, self.report(id))).collect()
     }
 
+    /// When to make a plan even if nothing happens.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.patience.deadline()
+    }
+
     /// Whether any router has routes.
     pub(crate) fn has_routes(&self) -> bool {
         !self.routes.is_empty()
@@ -373,49 +359,30 @@ impl Reconciler {
 
     fn report(&self, id: RouterId) -> Option<OwnedReport> {
         let router = self.routers.get(&id)?;
-        let addresses = router.entries.iter().map(|entry| AddressReport {
-            presence: entry.presence.clone(),
-            announced: entry.announced,
-            repaired: entry.repaired,
-        });
+        let addresses = router.entries.iter().map(Entry::report);
         Some(OwnedReport { addresses: addresses.collect(), routes: self.routes.report(id) })
     }
 
-    fn use_slot(&mut self, slot: &Slot, id: RouterId, number: usize) {
-        let users = self.slots.entry(slot.clone()).or_insert_with(|| {
-            self.by_dev.entry(slot.dev.clone()).or_default().insert(slot.clone());
-            *self.by_address.entry(slot.address).or_default() += 1;
-            Vec::new()
-        });
-        users.push((id, number));
-        self.dirty.insert(slot.clone());
-        self.names.insert(slot.dev.clone());
-    }
-
-    fn disuse(&mut self, slot: &Slot, id: RouterId, number: usize) {
-        if let Some(users) = self.slots.get_mut(slot) {
-            users.retain(|user| *user != (id, number));
-            self.dirty.insert(slot.clone());
-        }
-    }
-
-    /// The slots an address of the kernel is in: to IPv6 it is the same address under any prefix.
     fn slots_at(&self, place: &Place) -> Vec<Slot> {
-        let Some(device) = self.table.by_index(place.ifindex) else { return Vec::new() };
-        let slot = |prefix| Slot { dev: device.name.clone(), address: place.address, prefix };
-        if place.address.is_ipv4() {
-            let slot = slot(place.prefix);
-            return if self.slots.contains_key(&slot) { vec![slot] } else { Vec::new() };
+        match self.table.by_index(place.ifindex) {
+            Some(device) => self.slots.at(&device.name, place.address, place.prefix),
+            None => Vec::new(),
         }
-        let Some(slots) = self.by_dev.get(&device.name) else { return Vec::new() };
-        slots.range(slot(0)..=slot(u8::MAX)).cloned().collect()
     }
 
     fn wanted(&self, slot: &Slot) -> Option<&Vip> {
-        self.slots.get(slot)?.iter().find_map(|(id, number)| {
+        self.slots.users(slot)?.iter().find_map(|(id, number)| {
             let router = self.routers.get(id)?;
             let entry = router.entries.get(*number)?;
-            (router.own && !entry.suspended).then(|| router.instance.vips().nth(*number))?
+            (router.own && entry.is_wanted()).then(|| router.instance.vips().nth(*number))?
+        })
+    }
+
+    /// Whether adding it puts back what was there.
+    fn is_repair(&self, slot: &Slot) -> bool {
+        self.slots.users(slot).unwrap_or_default().iter().any(|(id, number)| {
+            let entry = self.routers.get(id).and_then(|router| router.entries.get(*number));
+            entry.is_some_and(Entry::is_repair)
         })
     }
 
@@ -432,7 +399,7 @@ impl Reconciler {
 
     /// An address the owner's interface (priority 255) has of its own accord is not ours to remove.
     fn is_own(&self, slot: &Slot, held: &Held) -> bool {
-        let users = self.slots.get(slot).map(Vec::as_slice).unwrap_or_default();
+        let users = self.slots.users(slot).unwrap_or_default();
         let owner = |id: &RouterId| {
             self.routers.get(id).is_some_and(|router| router.instance.priority == Priority::OWNER)
         };
@@ -440,10 +407,8 @@ impl Reconciler {
     }
 
     fn is_virtual(&self, held: &Held) -> bool {
-        if !self.by_address.contains_key(&held.place.address) {
-            return false;
-        }
-        !self.slots_at(&held.place).iter().any(|slot| self.is_own(slot, held))
+        self.slots.knows(held.place.address)
+            && !self.slots_at(&held.place).iter().any(|slot| self.is_own(slot, held))
     }
 
     /// What a slot is like now, for everyone who has it.
@@ -453,106 +418,70 @@ impl Reconciler {
         } else {
             self.failed.remove(slot);
         }
-        let Some(users) = self.slots.get(slot) else { return };
-        if users.is_empty() {
-            if !matches!(presence, Presence::Failed(_)) {
-                self.drop_slot(slot);
-            }
-            return;
+        let users = self.slots.users(slot).unwrap_or_default().to_vec();
+        if users.is_empty() && !matches!(presence, Presence::Failed(_)) {
+            self.slots.remove(slot);
+            self.patience.forget(slot);
+            self.names.insert(slot.dev.clone());
         }
-        for (id, number) in users.clone() {
+        for (id, number) in users {
             let Some(router) = self.routers.get_mut(&id) else { continue };
             let Some(entry) = router.entries.get_mut(number) else { continue };
-            let wanted = router.own && !entry.suspended;
-            let new = match presence {
-                Presence::Failed(_) => presence.clone(),
-                _ if !wanted => Presence::Absent,
-                _ => presence.clone(),
-            };
-            if let Presence::Failed(why) = &new
-                && entry.presence != new
-            {
-                let Slot { dev, address, prefix } = slot;
-                let name = &router.instance.name;
-                tracing::error!("({name}) {address}/{prefix} on {dev}: {why}");
-            }
-            if wanted && new == Presence::PendingNoDevice && router.instance.no_repair {
-                // keepalived tries once, on becoming master.
-                entry.suspended = true;
-            }
-            if new == Presence::Present && entry.presence != Presence::Present {
-                let returned = entry.vanished || entry.presence != Presence::Absent;
-                entry.repaired += u64::from(entry.vanished);
-                entry.vanished = false;
-                let times = entry.announce;
-                entry.announce = router.instance.garp.repeat;
-                self.announcements.push(Announcement {
-                    router: id,
-                    address: number,
-                    times,
-                    returned,
-                });
-            }
-            if entry.presence != new {
-                entry.presence = new;
+            let (changed, arrival) = entry.settle(presence, router.own, &router.instance);
+            if changed {
+                if let Presence::Failed(why) = presence {
+                    let Slot { dev, address, prefix } = slot;
+                    let name = &router.instance.name;
+                    tracing::error!("({name}) {address}/{prefix} on {dev}: {why}");
+                }
                 self.touched.insert(id);
             }
+            self.announcements.extend(arrival.map(|arrival| Announcement {
+                router: id,
+                address: number,
+                times: arrival.times,
+                returned: arrival.returned,
+            }));
         }
-    }
-
-    fn drop_slot(&mut self, slot: &Slot) {
-        self.slots.remove(slot);
-        if let Some(slots) = self.by_dev.get_mut(&slot.dev) {
-            slots.remove(slot);
-            if slots.is_empty() {
-                self.by_dev.remove(&slot.dev);
-            }
-        }
-        if let Some(count) = self.by_address.get_mut(&slot.address) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_address.remove(&slot.address);
-            }
-        }
-        self.names.insert(slot.dev.clone());
     }
 
     /// A link stopped working, if only for a moment: its addresses are announced when it returns.
     fn fell(&mut self, name: &Name) {
         self.routes.mark_stale();
-        let slots: Vec<Slot> = self.by_dev.get(name).into_iter().flatten().cloned().collect();
+        if !self.fallen.insert(name.clone()) {
+            return;
+        }
+        let slots: Vec<Slot> = self.slots.on(name).cloned().collect();
         for slot in slots {
-            if self.slots.get(&slot).is_some_and(|users| !users.is_empty()) {
+            if self.slots.users(&slot).is_some_and(|users| !users.is_empty()) {
                 self.settle(&slot, &Presence::PendingLinkDown);
             }
-            self.dirty.insert(slot);
         }
+        self.dirty_devs.insert(name.clone());
     }
 
     /// An address the kernel had is gone, and whether someone is to blame.
     fn vanished(&mut self, place: &Place) {
         self.routes.mark_stale();
-        // The kernel itself takes IPv6 addresses away when a link goes down, and secondary addresses
-        // with their primary one. Where a listing shows the absence of an IPv6 address, the link may
-        // have been down for a moment.
-        let ours = self.deleting.contains(&place.ifindex);
-        let kernel = !self.table.by_index(place.ifindex).is_some_and(|device| device.up)
-            || ours
-            || self.listing && place.address.is_ipv6();
+        let working = self.table.by_index(place.ifindex).is_some_and(|device| device.up);
+        let blame = if self.deleting.contains(&place.ifindex) {
+            // The kernel takes secondary addresses away with their primary one.
+            Blame::Ourselves
+        } else if !working || self.listing && place.address.is_ipv6() {
+            // It does so with IPv6 addresses when a link goes down. Where a listing shows the absence
+            // of one, the link may have been down for a moment.
+            Blame::Kernel
+        } else {
+            Blame::Someone
+        };
         for slot in self.slots_at(place) {
-            for (id, number) in self.slots.get(&slot).cloned().unwrap_or_default() {
-                let Some(router) = self.routers.get_mut(&id) else { continue };
-                let Some(entry) = router.entries.get_mut(number) else { continue };
-                if !router.own || entry.suspended || entry.presence == Presence::Absent {
+            for (id, number) in self.slots.users(&slot).unwrap_or_default().to_vec() {
+                let Some(router) = self.routers.get_mut(&id).filter(|router| router.own) else {
                     continue;
-                }
+                };
+                let Some(entry) = router.entries.get_mut(number) else { continue };
                 let tracked = router.instance.vips().nth(number).is_none_or(|vip| !vip.no_track);
-                entry.vanished = !ours;
-                if entry.presence == Presence::Present {
-                    entry.presence = Presence::Absent;
-                }
-                entry.suspended = !ours && router.instance.no_repair || tracked && !kernel;
-                if !kernel {
+                if entry.vanish(blame, tracked, router.instance.no_repair) {
                     self.lost.push((id, number));
                 }
                 self.touched.insert(id);
@@ -572,3 +501,6 @@ pub(crate) struct Target {
     /// The virtual address.
     pub(crate) address: IpAddr,
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,7 +156,8 @@ impl Table {
         let addresses = addresses.into_iter().map(Change::AddressGone);
         let links = links.into_iter().map(|ifindex| Change::LinkGone { ifindex });
         let routes = routes.into_iter().map(Change::RouteGone);
-        addresses.chain(links).chain(routes).collect()
+        // A link that is gone takes its addresses along; nobody removed those.
+        links.chain(addresses).chain(routes).collect()
     }
 
     /// A listing of routes alone begins.
@@ -183,6 +184,11 @@ impl Table {
     pub(crate) fn held(&self, place: &Place) -> Option<&Held> {
         let entry = self.links.get(&place.ifindex)?;
         entry.addresses.get(entry.places.get(&key(place))?)
+    }
+
+    /// Every address of a link.
+    pub(crate) fn addresses(&self, ifindex: u32) -> impl Iterator<Item = &Held> {
+        self.links.get(&ifindex).into_iter().flat_map(|entry| entry.addresses.values())
     }
 
     /// Routes of ours.

@@ -21,6 +21,8 @@ use vrrp_common::wire::{arp, ndisc};
 const ROUNDS: usize = 8;
 /// Pause before a listing that failed is tried again; grows with each failure.
 const PAUSE: Duration = Duration::from_millis(5);
+/// Listings tried before other work gets its turn.
+const LISTINGS: usize = 10;
 /// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// A listing that changed while it was read is read again, but not for ever.
@@ -40,6 +42,8 @@ pub(super) struct Work<E> {
     told: HashMap<Name, Link>,
     /// Everything has to be read again.
     lapsed: bool,
+    /// There was a complete listing.
+    listed: bool,
     /// The last settling stopped before there was nothing left to do.
     unfinished: bool,
 }
@@ -55,6 +59,7 @@ impl<E: Fn(Event)> Work<E> {
             owned,
             told: HashMap::new(),
             lapsed: false,
+            listed: false,
             unfinished: false,
         })
     }
@@ -90,7 +95,8 @@ impl<E: Fn(Event)> Work<E> {
     pub(super) async fn due(&self) {
         let now = now();
         let soon = self.unfinished.then(|| now + SOON);
-        match self.announcer.deadline().into_iter().chain(soon).min() {
+        let deadlines = [soon, self.announcer.deadline(), self.reconciler.deadline()];
+        match deadlines.into_iter().flatten().min() {
             Some(deadline) => tokio::time::sleep(deadline.since(now)).await,
             None => std::future::pending().await,
         }
@@ -99,7 +105,9 @@ impl<E: Fn(Event)> Work<E> {
     /// The first listing.
     pub(super) async fn list(&mut self) -> anyhow::Result<()> {
         self.follow_routes()?;
-        self.relist().await?;
+        while !self.listed {
+            self.relist().await?;
+        }
         self.tell();
         (self.events)(Event::Ready);
         Ok(())
@@ -119,7 +127,7 @@ impl<E: Fn(Event)> Work<E> {
             if self.reconciler.routes_stale() {
                 self.list_routes().await?;
             }
-            let operations = self.reconciler.plan();
+            let operations = self.reconciler.plan(now());
             if operations.is_empty() {
                 self.unfinished = self.lapsed;
                 break;
@@ -157,6 +165,8 @@ impl<E: Fn(Event)> Work<E> {
         match result {
             Ok(()) => {}
             Err(Lapse::Io(error)) => return Err(error).context("netlink socket"),
+            // From the first listing on: it will not get better. Later: it was good before.
+            Err(lapse @ Lapse::Refused(_)) if !self.listed => return Err(lapse.into()),
             Err(lapse) => {
                 tracing::warn!(%lapse, "reading links, addresses and routes again");
                 self.lapsed = true;
@@ -165,11 +175,12 @@ impl<E: Fn(Event)> Work<E> {
         Ok(())
     }
 
-    /// Reads everything again. While notifications keep getting lost it is tried again and again:
-    /// nothing can be decided on what is not known.
+    /// Reads everything again. While notifications keep getting lost it is tried again and again, but
+    /// commands must not wait for ever: then they are carried out on what is known, and the listing is
+    /// taken up again soon.
     async fn relist(&mut self) -> anyhow::Result<()> {
         let mut pause = PAUSE;
-        loop {
+        for _ in 0..LISTINGS {
             self.lapsed = false;
             self.reconciler.begin_listing();
             let mut kinds = vec![Dump::Links, Dump::Addresses];
@@ -184,11 +195,13 @@ impl<E: Fn(Event)> Work<E> {
             }
             if !self.lapsed {
                 self.reconciler.finish_listing();
+                self.listed = true;
                 return Ok(());
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+        Ok(())
     }
 
     async fn list_routes(&mut self) -> anyhow::Result<()> {
@@ -210,8 +223,8 @@ impl<E: Fn(Event)> Work<E> {
                 Ok(true) => break,
                 Ok(false) => {}
                 // A kernel without IPv6 has no IPv6 routes.
-                Err(Lapse::Io(error)) if kind == Dump::RoutesV6 => {
-                    tracing::debug!(%error, "IPv6 routes cannot be listed");
+                Err(Lapse::Refused(refusal)) if kind == Dump::RoutesV6 => {
+                    tracing::debug!(%refusal, "IPv6 routes cannot be listed");
                     break;
                 }
                 Err(lapse) => {

@@ -1,5 +1,5 @@
 //! Which addresses does a `virtual_ipaddress` block list.
-use super::parts::{missing, no_block};
+use super::parts::{drop_value, missing, no_block};
 use super::value;
 use crate::config::findings::{Findings, Span};
 use crate::config::model::{Name, Vip};
@@ -119,6 +119,10 @@ fn address(line: &Node, findings: &mut Findings) -> Option<VipDraft> {
                     if let Some(near) = nearest(other, known) {
                         entry.help(format!("did you mean `{near}`?"));
                     }
+                    let ahead = options.as_slice().first();
+                    drop_value(&mut options, ahead, |word| {
+                        [VALUES, FLAGS, NOT_BUILT].iter().any(|list| list.contains(&word))
+                    });
                 }
             }
         }

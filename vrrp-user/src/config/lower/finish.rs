@@ -52,11 +52,11 @@ pub(super) fn finish(
     no_addresses(node, &draft, findings);
     let priority = draft.priority.unwrap_or(Priority::DEFAULT);
     let preempt = preempt(&mut draft, priority, findings);
-    let password = password(&draft, version, strict, span, findings);
+    let password = password(&draft, version, strict, findings);
     let advert_interval = advert_interval(&draft, version, findings);
-    let (transport, source) = transport(&draft, family, strict, global, span, findings)?;
+    let (transport, source) = transport(&draft, family, strict, global, findings);
     if strict {
-        strictly(&mut draft, family, version, priority, span, findings);
+        strictly(&mut draft, priority, findings);
     }
     first_link_local(&draft, family, strict, findings);
     let (interface, (vrid, vrid_span)) = (interface?, vrid?);
@@ -70,7 +70,6 @@ pub(super) fn finish(
     instance.advert_interval = advert_interval;
     instance.preempt = preempt;
     instance.preempt_delay = draft.preempt_delay.map_or(Duration::ZERO, |(delay, _)| delay);
-    instance.accept = draft.accept.is_none_or(|(accept, _)| accept);
     instance.transport = transport;
     instance.source = source;
     instance.password = password;
@@ -80,6 +79,7 @@ pub(super) fn finish(
         accept_both: true,
     };
     instance.check_address_list = !draft.skip_check_adv_addr.unwrap_or(global.skip_check_adv_addr);
+    instance.dont_track_primary = draft.dont_track_primary;
     addresses(&draft, &mut instance, &mut spans, findings);
     for route in &draft.routes {
         if instance.routes.contains(&route.route) {
@@ -89,7 +89,6 @@ pub(super) fn finish(
         }
     }
     instance.track_interfaces = draft.track_interfaces;
-    instance.dont_track_primary = draft.dont_track_primary;
     instance.garp = garp(draft.garp, global.garp, strict);
     instance.answer_lower = match draft.lower_prio_no_advert.or(global.lower_prio_no_advert) {
         Some(silent) => !silent,
@@ -233,11 +232,9 @@ fn password(
     draft: &Draft,
     version: Version,
     strict: bool,
-    name: Span,
     findings: &mut Findings,
 ) -> Option<[u8; 8]> {
     let (authentication, span) = draft.authentication.as_ref()?;
-    let _ = name;
     if version == Version::V3 {
         findings
             .error("auth-v3", *span, "VRRP version 3 has no authentication (RFC 9568 section 9)")
@@ -295,9 +292,8 @@ fn transport(
     family: Family,
     strict: bool,
     global: &Global,
-    name: Span,
     findings: &mut Findings,
-) -> Option<(Transport, Option<IpAddr>)> {
+) -> (Transport, Option<IpAddr>) {
     let group = match draft.group {
         Some((group, span)) => {
             if !group.is_multicast() {
@@ -330,7 +326,7 @@ fn transport(
                 .warning("no-peers", span, "there are no unicast peers; adverts are multicast")
                 .help("add `unicast_peer { ADDRESS }`");
         }
-        return Some((Transport::Multicast { group }, multicast_source.or(unicast_source)));
+        return (Transport::Multicast { group }, multicast_source.or(unicast_source));
     };
     if strict {
         findings
@@ -356,21 +352,13 @@ fn transport(
             findings.warning("unused", span, format!("`{what}` has no effect with unicast peers"));
         }
     }
-    let _ = name;
     let peers = draft.peers.iter().map(|(peer, _)| *peer).collect();
     let ttl = draft.unicast_ttl.map_or(vrrp_common::proto::HOP_LIMIT, |(ttl, _)| ttl);
-    Some((Transport::Unicast { peers, ttl }, unicast_source))
+    (Transport::Unicast { peers, ttl }, unicast_source)
 }
 
 /// What keepalived's strict mode asks for, as far as a configuration can show it.
-fn strictly(
-    draft: &mut Draft,
-    family: Family,
-    version: Version,
-    priority: Priority,
-    name: Span,
-    findings: &mut Findings,
-) {
+fn strictly(draft: &mut Draft, priority: Priority, findings: &mut Findings) {
     if let Some(span) = draft.master
         && priority != Priority::OWNER
     {
@@ -384,11 +372,7 @@ fn strictly(
     {
         findings.warning("strict", span, "strict mode has no preempt delay").label("ignored");
     }
-    if draft.higher_prio_send_advert == Some(true) {
-        findings.warning("strict", name, "strict mode has no `higher_prio_send_advert`");
-    }
     draft.higher_prio_send_advert = Some(false);
-    let _ = (family, version);
 }
 
 /// The first address of an IPv6 advert (RFC 9568 section 5.2.9).
@@ -436,10 +420,12 @@ fn addresses(draft: &Draft, instance: &mut Instance, spans: &mut Spans, findings
             if let Some(span) = draft.no_track
                 && vip.dev == interface
             {
-                findings
+                let entry = findings
                     .warning("no-track", span, "`no_track` has no effect here")
-                    .label("the address is on the instance's own interface, which is tracked")
-                    .help("`dont_track_primary` is for the instance's own interface");
+                    .label("the address is on the instance's own interface");
+                if !instance.dont_track_primary {
+                    entry.help("`dont_track_primary` is for the instance's own interface");
+                }
             }
             if list == 0 && announced.len() < room {
                 announced.push((vip, draft.span));

@@ -142,7 +142,10 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     built(
         "vrrp_strict",
         Shape::Flag,
-        |global, _, _| global.strict = true,
+        |global, node, findings| {
+            global.strict = true;
+            not_all_strict(node, findings);
+        },
         "strict_mode for every instance",
     ),
     built(
@@ -228,6 +231,7 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     not_built("startup_script", "a program run before the start"),
     not_built("shutdown_script", "a program run after the end"),
     not_built("vrrp_garp_extra_if", "periodic announcements on other interfaces"),
+    not_built("vrrp_vmac_garp_intvl", "the old name of vrrp_garp_extra_if"),
     not_built("vrrp_delay_after_boot", "seconds to stay quiet after boot"),
     not_built("reload_file", "a reload only when a file says so"),
     ignored("startup_script_timeout", SCRIPTS),
@@ -281,11 +285,13 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ignored("checker_rt_priority", LVS),
     ignored("checker_cpu_affinity", LVS),
     ignored("checker_rlimit_rttime", LVS),
+    ignored("checker_rlimit_rtime", LVS),
     ignored("bfd_priority", PROCESS),
     ignored("bfd_no_swap", PROCESS),
     ignored("bfd_rt_priority", PROCESS),
     ignored("bfd_cpu_affinity", PROCESS),
     ignored("bfd_rlimit_rttime", PROCESS),
+    ignored("bfd_rlimit_rtime", PROCESS),
     ignored("vrrp_netlink_cmd_rcv_bufs", BUFFERS),
     ignored("vrrp_netlink_cmd_rcv_bufs_force", BUFFERS),
     ignored("vrrp_netlink_monitor_rcv_bufs", BUFFERS),
@@ -299,6 +305,9 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ignored("vrrp_iptables", "no firewall rules are made"),
     ignored("vrrp_ipsets", "no firewall rules are made"),
     ignored("nftables", "no firewall rules are made"),
+    ignored("nftables_ipvs", LVS),
+    ignored("nftables_ipvs_priority", LVS),
+    ignored("nftables_ipvs_start_fwmark", LVS),
     ignored("nftables_priority", "no firewall rules are made"),
     ignored("nftables_ifindex", "no firewall rules are made"),
     ignored("nftables_counters", "no firewall rules are made"),
@@ -307,6 +316,7 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ignored("process_name", PROCESS),
     ignored("vrrp_process_name", PROCESS),
     ignored("checker_process_name", LVS),
+    ignored("lvs_process_name", LVS),
     ignored("bfd_process_name", PROCESS),
     ignored("vmac_prefix", "no macvlan devices are made"),
     ignored("vmac_addr_prefix", "no macvlan devices are made"),
@@ -328,6 +338,13 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ignored("include_check", "a missing included file is an error, always"),
     obsolete("linkbeat_use_polling", "netlink tells of every link change"),
 ];
+
+/// Strict mode without its firewall rules.
+pub(super) fn not_all_strict(node: &Node, findings: &mut Findings) {
+    findings
+        .warning("strict", node.span(), format!("`{}` is enforced in part", node.keyword()))
+        .label("packets to the virtual addresses are accepted without owning them");
+}
 
 fn text(node: &Node) -> Option<String> {
     node.arguments().first().map(|word| word.text.to_string())

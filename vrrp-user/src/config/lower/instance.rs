@@ -1,6 +1,8 @@
 //! What does a `vrrp_instance` block say, before it is set against defaults and against itself.
 use super::address::{self, VipDraft};
-use super::globals::{GarpDraft, count, count_or_none, down_timer, protocol_version, seconds};
+use super::globals::{
+    GarpDraft, count, count_or_none, down_timer, not_all_strict, protocol_version, seconds,
+};
 use super::route::{self, RouteDraft};
 use super::{parts, value};
 use crate::config::findings::{Findings, Span};
@@ -23,7 +25,6 @@ pub(in crate::config) struct Draft {
     pub(super) advert_int: Option<(Duration, Word)>,
     pub(super) nopreempt: Option<Span>,
     pub(super) preempt_delay: Option<(Duration, Span)>,
-    pub(super) accept: Option<(bool, Span)>,
     pub(super) strict: Option<bool>,
     pub(super) unicast_source: Option<(IpAddr, Span)>,
     pub(super) multicast_source: Option<(IpAddr, Span)>,
@@ -203,19 +204,18 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
     built(
         "accept",
         Shape::Flag,
-        |draft, node, _| draft.accept = Some((true, node.span())),
+        |_, _, _| (),
         "packets to the virtual addresses are for this host; the default",
-    ),
-    built(
-        "no_accept",
-        Shape::Flag,
-        |draft, node, _| draft.accept = Some((false, node.span())),
-        "packets to the virtual addresses are for this host only if it owns them",
     ),
     built(
         "strict_mode",
         Shape::Switch,
-        |draft, node, findings| draft.strict = value::switch(node, findings),
+        |draft, node, findings| {
+            draft.strict = value::switch(node, findings);
+            if draft.strict == Some(true) {
+                not_all_strict(node, findings);
+            }
+        },
         "hold the configuration against the RFC",
     ),
     built(
@@ -266,6 +266,7 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
         |draft, _, _| draft.no_repair = true,
         "as keepalived: a lost address stays lost until the next change to MASTER",
     ),
+    not_built("no_accept", "packets to the virtual addresses are for this host, always"),
     not_built("virtual_rules", "routing rules present while master"),
     not_built("promote_secondaries", "a kernel setting of the interface"),
     not_built("vrf", "unicast inside a VRF"),

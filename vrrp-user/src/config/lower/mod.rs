@@ -64,6 +64,11 @@ pub(super) static ROOT: &[Keyword<Root>] = &[
 pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     let mut root = Root::default();
     apply("", ROOT, &mut root, nodes, findings);
+    if root.instances.is_empty() && !findings.failed() {
+        findings
+            .error_anywhere("no-instance", "there is no `vrrp_instance`, so nothing to do")
+            .help("add `vrrp_instance NAME { ... }`");
+    }
     let mut global = Global::default();
     apply("global_defs", globals::GLOBALS, &mut global, &root.globals, findings);
     let mut instances = Vec::with_capacity(root.instances.len());

@@ -3,6 +3,7 @@ use super::value;
 use crate::config::findings::{Findings, Span};
 use crate::config::keyword::{Keyword, Shape, apply, built};
 use crate::config::model::{Peer, TrackInterface};
+use crate::config::token::Word;
 use crate::config::tree::Node;
 
 /// `authentication`.
@@ -93,6 +94,8 @@ pub(super) fn peers(node: &Node, peers: &mut Vec<(Peer, Span)>, findings: &mut F
                     findings
                         .error("unknown-option", option.span, format!("unknown option `{other}`"))
                         .label("a peer takes min_ttl and max_ttl");
+                    let ahead = options.as_slice().first();
+                    drop_value(&mut options, ahead, |word| matches!(word, "min_ttl" | "max_ttl"));
                     continue;
                 }
             };
@@ -161,6 +164,8 @@ pub(super) fn track_interface(
                     findings
                         .error("unknown-option", option.span, format!("unknown option `{other}`"))
                         .label("a tracked interface takes weight and reverse");
+                    let ahead = options.as_slice().first();
+                    drop_value(&mut options, ahead, |word| matches!(word, "weight" | "reverse"));
                 }
             }
         }
@@ -173,6 +178,17 @@ pub(super) fn track_interface(
         } else {
             tracked.push(entry);
         }
+    }
+}
+
+/// After an unknown option: drops what looks like its value, so that one slip is told once.
+pub(super) fn drop_value<'a>(
+    options: &mut impl Iterator<Item = &'a Word>,
+    ahead: Option<&Word>,
+    known: impl Fn(&str) -> bool,
+) {
+    if ahead.is_some_and(|word| !known(&word.text)) {
+        options.next();
     }
 }
 

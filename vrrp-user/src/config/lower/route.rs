@@ -1,5 +1,5 @@
 //! Which routes does a `virtual_routes` block list.
-use super::parts::{missing, no_block};
+use super::parts::{drop_value, missing, no_block};
 use super::value;
 use crate::config::findings::{Findings, Span};
 use crate::config::model::Route;
@@ -145,6 +145,13 @@ fn route(line: &Node, findings: &mut Findings) -> Option<RouteDraft> {
                     if let Some(near) = nearest(name, known) {
                         entry.help(format!("did you mean `{near}`?"));
                     }
+                    let ahead = words.as_slice().first();
+                    drop_value(&mut words, ahead, |word| {
+                        VALUES.contains(&word)
+                            || FLAGS.contains(&word)
+                            || NOT_BUILT.iter().any(|(known, _)| *known == word)
+                            || looks_like_destination(word)
+                    });
                     broken = true;
                 }
             }

@@ -1,0 +1,79 @@
+//! How often is an address put back that someone keeps removing.
+use super::slots::Slot;
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+use vrrp_common::time::Instant;
+
+/// Repairs of one address within [`WINDOW`] that are made at once.
+const AT_ONCE: u32 = 10;
+/// Who removes it more often has to wait: two programs that fight must not keep the kernel busy.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// Repairs made lately, and those that wait.
+#[derive(Default, Debug)]
+pub(crate) struct Patience {
+    lately: HashMap<Slot, (Instant, u32)>,
+    waiting: BTreeSet<(Instant, Slot)>,
+}
+
+impl Patience {
+    /// Whether an address may be put back now; if not, it will be [`Self::due`].
+    pub(crate) fn allows(&mut self, slot: &Slot, now: Instant) -> bool {
+        let (since, count) = self.lately.entry(slot.clone()).or_insert((now, 0));
+        if now.since(*since) >= WINDOW {
+            (*since, *count) = (now, 0);
+        }
+        if *count < AT_ONCE {
+            *count += 1;
+            return true;
+        }
+        self.waiting.insert((*since + WINDOW, slot.clone()));
+        false
+    }
+
+    /// Addresses that have waited long enough.
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<Slot> {
+        let mut due = Vec::new();
+        while let Some((at, _)) = self.waiting.first()
+            && *at <= now
+        {
+            due.extend(self.waiting.pop_first().map(|(_, slot)| slot));
+        }
+        due
+    }
+
+    /// When the next one has.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.waiting.first().map(|(at, _)| *at)
+    }
+
+    /// Forgets a slot.
+    pub(crate) fn forget(&mut self, slot: &Slot) {
+        self.lately.remove(slot);
+        self.waiting.retain(|(_, other)| other != slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits() {
+        let slot = Slot { dev: "e0".into(), address: [10, 0, 0, 1].into(), prefix: 24 };
+        let mut patience = Patience::default();
+        let start = Instant::from_nanos(5_000_000_000);
+        for n in 0..AT_ONCE {
+            assert!(patience.allows(&slot, start + Duration::from_millis(u64::from(n))));
+        }
+        assert_eq!(patience.deadline(), None);
+        for _ in 0..2 {
+            assert!(!patience.allows(&slot, start + Duration::from_millis(500)));
+        }
+        assert_eq!(patience.deadline(), Some(start + WINDOW));
+        assert!(patience.due(start + Duration::from_millis(999)).is_empty());
+        assert_eq!(patience.due(start + WINDOW), [slot.clone()]);
+        assert!(patience.allows(&slot, start + WINDOW));
+        assert_eq!(patience.deadline(), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! Who has which address where.
+//!
+//! A slot is an address on an interface, by name: the interface may not exist yet. Several routers
+//! may have the same one; it stays known without any until it is gone from the kernel.
+use crate::config::model::{Name, Vip};
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use vrrp_common::ident::RouterId;
+
+/// An address on an interface.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Slot {
+    /// Name of the interface.
+    pub(crate) dev: Name,
+    /// The address.
+    pub(crate) address: IpAddr,
+    /// Prefix length.
+    pub(crate) prefix: u8,
+}
+
+impl Slot {
+    /// Where a virtual address belongs.
+    pub(crate) fn of(vip: &Vip) -> Self {
+        Self { dev: vip.dev.clone(), address: vip.address, prefix: vip.prefix }
+    }
+}
+
+/// A router and the number of the address among its own.
+pub(crate) type User = (RouterId, usize);
+
+/// Every slot with its users.
+#[derive(Default, Debug)]
+pub(crate) struct Slots {
+    users: HashMap<Slot, Vec<User>>,
+    by_dev: HashMap<Name, BTreeSet<Slot>>,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+impl Slots {
+    /// One more user.
+    pub(crate) fn add(&mut self, slot: &Slot, user: User) {
+        let users = self.users.entry(slot.clone()).or_insert_with(|| {
+            self.by_dev.entry(slot.dev.clone()).or_default().insert(slot.clone());
+            *self.by_address.entry(slot.address).or_default() += 1;
+            Vec::new()
+        });
+        users.push(user);
+    }
+
+    /// One user less; the slot stays.
+    pub(crate) fn leave(&mut self, slot: &Slot, user: User) {
+        if let Some(users) = self.users.get_mut(slot) {
+            users.retain(|other| *other != user);
+        }
+    }
+
+    /// Forgets a slot.
+    pub(crate) fn remove(&mut self, slot: &Slot) {
+        if self.users.remove(slot).is_none() {
+            return;
+        }
+        if let Some(slots) = self.by_dev.get_mut(&slot.dev) {
+            slots.remove(slot);
+            if slots.is_empty() {
+                self.by_dev.remove(&slot.dev);
+            }
+        }
+        if let Some(count) = self.by_address.get_mut(&slot.address) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_address.remove(&slot.address);
+            }
+        }
+    }
+
+    /// Who has a slot; `None` where nobody ever had.
+    pub(crate) fn users(&self, slot: &Slot) -> Option<&[User]> {
+        self.users.get(slot).map(Vec::as_slice)
+    }
+
+    /// Every slot of an interface.
+    pub(crate) fn on(&self, dev: &str) -> impl Iterator<Item = &Slot> {
+        self.by_dev.get(dev).into_iter().flatten()
+    }
+
+    /// Every interface.
+    pub(crate) fn devs(&self) -> impl Iterator<Item = &Name> {
+        self.by_dev.keys()
+    }
+
+    /// Whether anyone has an address, wherever.
+    pub(crate) fn knows(&self, address: IpAddr) -> bool {
+        self.by_address.contains_key(&address)
+    }
+
+    /// The slots an address of the kernel is in: to IPv6 it is the same address under any prefix.
+    pub(crate) fn at(&self, dev: &Name, address: IpAddr, prefix: u8) -> Vec<Slot> {
+        let slot = |prefix| Slot { dev: dev.clone(), address, prefix };
+        let (first, last) = match address {
+            IpAddr::V4(_) => (prefix, prefix),
+            IpAddr::V6(_) => (0, u8::MAX),
+        };
+        match self.by_dev.get(dev) {
+            Some(slots) => slots.range(slot(first)..=slot(last)).cloned().collect(),
+            None => Vec::new(),
+        }
+    }
+}
