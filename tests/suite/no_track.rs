@@ -261,9 +261,8 @@ fn starts_with_dynamic_interfaces(bed: &Bed) {
 
 /// A missing `eth4` is created: the address gets there and is announced.
 fn appears(bed: &Bed, daemon: &Daemon) {
-    let (said, wire) = (daemon.mark(), bed.primary.capture());
-    let port = bed.plug();
-    let far = port.capture();
+    let (said, wire, far) = (daemon.mark(), bed.primary.capture(), bed.far.capture());
+    let _port = bed.plug();
     bed.wait_owned();
     bed.shown(daemon, "present");
     eventually(SOON, "announcements on eth4", || {
