@@ -263,6 +263,7 @@ fn sockets_take_over_when_the_program_is_detached() {
         assert_eq!(plane.counts(ROUTER).0[0], 2);
         // And opening again puts the program back, with everything it knew.
         assert_eq!(plane.open("xva", a).unwrap().path, Path::XdpNative);
+        plane.listen("xva");
         let by_socket = plane.stamp(ROUTER).at;
         wire.send(&advert().bytes());
         wait("the program's stamp", || plane.stamp(ROUTER).at > by_socket);

@@ -180,8 +180,8 @@ fn takeover(wire: &Capture, mark: usize, dead: &str, heir: &str, expected: Durat
     );
 }
 
-/// One cell of the matrix, `ours` against keepalived.
-fn scenario(cell: Cell, ours: Kind) {
+/// One cell of the matrix, `ours` against `theirs`.
+fn scenario(cell: Cell, [ours, theirs]: [Kind; 2]) {
     let switch = Switch::new("ia");
     let [us, peer] = [Namespace::new("ia-us"), Namespace::new("ia-peer")];
     let port = switch.attach(&us, "eth0");
@@ -192,9 +192,9 @@ fn scenario(cell: Cell, ours: Kind) {
     let wire = port.capture();
     let patience = cell.interval() * 5;
 
-    // Backup under the adverts of a higher keepalived.
-    let mut keepalived = Daemon::start(Kind::Keepalived, &peer, &cell.config(1, 150));
-    keepalived.wait_state(0, "VI_1", "MASTER", SOON);
+    // Backup under the adverts of a higher other.
+    let mut other = Daemon::start(theirs, &peer, &cell.config(1, 150));
+    other.wait_state(0, "VI_1", "MASTER", SOON);
     let mut daemon = Daemon::start(ours, &us, &cell.config(0, 100));
     daemon.wait_state(0, "VI_1", "BACKUP", SOON);
     let mark = wire.mark();
@@ -209,7 +209,7 @@ fn scenario(cell: Cell, ours: Kind) {
 
     // Takes over when the master is killed.
     let (mark, said) = (wire.mark(), daemon.mark());
-    keepalived.kill();
+    other.kill();
     takeover(&wire, mark, peer_address, our_address, cell.down(100));
     daemon.wait_state(said, "VI_1", "MASTER", SOON);
     eventually(SOON, "the addresses are ours", || cell.owns(&us).then_some(()));
@@ -222,8 +222,8 @@ fn scenario(cell: Cell, ours: Kind) {
 
     // Loses to a higher keepalived that comes back.
     let said = daemon.mark();
-    let mut keepalived = Daemon::start(Kind::Keepalived, &peer, &cell.config(1, 150));
-    keepalived.wait_state(0, "VI_1", "MASTER", SOON);
+    let mut other = Daemon::start(theirs, &peer, &cell.config(1, 150));
+    other.wait_state(0, "VI_1", "MASTER", SOON);
     daemon.wait_state(said, "VI_1", "BACKUP", SOON);
     eventually(SOON, "the addresses moved", || (cell.lacks(&us) && cell.owns(&peer)).then_some(()));
     let mark = wire.mark();
@@ -234,14 +234,14 @@ fn scenario(cell: Cell, ours: Kind) {
 
     // Takes over one skew after it is told that the master resigns.
     let mark = wire.mark();
-    assert!(keepalived.stop().success());
+    assert!(other.stop().success());
     takeover(&wire, mark, peer_address, our_address, cell.skew(100));
     eventually(SOON, "the addresses are ours again", || cell.owns(&us).then_some(()));
 
     // Is not moved by a lower keepalived, which finds nothing wrong with our adverts.
     let (mark, said) = (wire.mark(), daemon.mark());
-    let mut keepalived = Daemon::start(Kind::Keepalived, &peer, &cell.config(1, 50));
-    keepalived.wait_state(0, "VI_1", "BACKUP", SOON);
+    let mut other = Daemon::start(theirs, &peer, &cell.config(1, 50));
+    other.wait_state(0, "VI_1", "BACKUP", SOON);
     throughout(patience, "master above a lower keepalived", || {
         match wire.adverts(mark, peer_address).len() {
             0 => Ok(()),
@@ -264,30 +264,30 @@ fn scenario(cell: Cell, ours: Kind) {
     eventually(SOON, "the addresses moved", || (cell.lacks(&us) && cell.owns(&peer)).then_some(()));
 
     // Comes back and wins against the lower one.
-    let said = keepalived.mark();
+    let said = other.mark();
     let daemon = Daemon::start(ours, &us, &cell.config(0, 100));
-    keepalived.wait_state(said, "VI_1", "BACKUP", SOON);
+    other.wait_state(said, "VI_1", "BACKUP", SOON);
     daemon.wait_state(0, "VI_1", "MASTER", SOON);
     eventually(SOON, "the addresses are back", || {
         (cell.owns(&us) && cell.lacks(&peer)).then_some(())
     });
-    let log = keepalived.log();
+    let log = other.log();
     let complaints: Vec<_> =
         log.iter().filter(|line| COMPLAINTS.iter().any(|word| line.contains(word))).collect();
-    assert!(complaints.is_empty(), "keepalived complains: {complaints:#?}");
-    assert!(keepalived.stop().success());
+    assert!(complaints.is_empty(), "{theirs:?} complains: {complaints:#?}");
+    assert!(other.stop().success());
 }
 
-fn matrix(ours: Kind, cells: &[Cell]) -> Vec<Case<'static>> {
-    let cells = cells.iter().copied();
-    cells.map(|cell| case(cell.name, move || scenario(cell, ours))).collect()
+fn matrix(daemons: [Kind; 2]) -> Vec<Case<'static>> {
+    let cells = MATRIX.iter().copied();
+    cells.map(|cell| case(cell.name, move || scenario(cell, daemons))).collect()
 }
 
 /// The lab and its clocks are right: keepalived against itself passes what is asked of xvrrp.
 #[test]
 fn keepalived_against_itself() {
     if gate::open(&[Need::Root, Need::Keepalived]) {
-        run_all(MATRIX.len(), matrix(Kind::Keepalived, MATRIX));
+        run_all(MATRIX.len(), matrix([Kind::Keepalived; 2]));
     }
 }
 
@@ -295,6 +295,14 @@ fn keepalived_against_itself() {
 #[test]
 fn xvrrp_against_keepalived() {
     if gate::open(&[Need::Root, Need::Keepalived]) {
-        run_all(MATRIX.len(), matrix(Kind::Xvrrp, MATRIX));
+        run_all(MATRIX.len(), matrix([Kind::Xvrrp, Kind::Keepalived]));
+    }
+}
+
+/// xvrrp against xvrrp.
+#[test]
+fn xvrrp_against_itself() {
+    if gate::open(&[Need::Root]) {
+        run_all(MATRIX.len(), matrix([Kind::Xvrrp; 2]));
     }
 }

@@ -44,9 +44,10 @@ impl Switch {
         Port { switch: Arc::clone(&self.namespace), name }
     }
 
-    /// The namespace of the bridge.
-    pub fn namespace(&self) -> &Namespace {
-        &self.namespace
+    /// Every broadcast and multicast frame from now on, from whichever port, also one that does not
+    /// exist yet.
+    pub fn capture(&self) -> Capture {
+        Capture::start(RawSocket::open(&self.namespace, "br0"))
     }
 }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::Value;
 use vrrp_tests::gate::{self, Need};
 use vrrp_tests::lab::cases::{case, run_all};
-use vrrp_tests::lab::conf::file;
+use vrrp_tests::lab::conf::{Vrrp, file};
 use vrrp_tests::lab::daemon::{Daemon, Directory, Kind, binary};
 use vrrp_tests::lab::frame::{Packet, Path, v3};
 use vrrp_tests::lab::master::Beat;
 use vrrp_tests::lab::report::text;
-use vrrp_tests::lab::wait::eventually;
+use vrrp_tests::lab::wait::{eventually, throughout};
 
 use crate::{Bed, SOON, foreign, plain};
 
@@ -24,9 +24,11 @@ fn place() {
         case("root without capabilities", no_capabilities),
         case("the hook is taken, native asked for", hook_taken_native),
         case("the hook is taken, auto", hook_taken_auto),
+        case("the hook is taken where an interface appears", hook_taken_later),
+        case("the hook is taken on reload", hook_taken_on_reload),
         case("an address the kernel refuses", address_refused),
     ];
-    run_all(5, cases);
+    run_all(7, cases);
 }
 
 /// Runs it in the bed by way of `setpriv`, and returns what it says.
@@ -98,6 +100,54 @@ fn hook_taken_auto() {
     drop(master);
     wire.wait_advert(0, "10.0.0.1", SOON, |advert| advert.priority() == 100);
     still_there(&bed, id);
+}
+
+/// An interface that cannot be received on when it appears: the router there hears no master, so
+/// it must not become one. When the hook is given back it takes part.
+fn hook_taken_later() {
+    let bed = Bed::new();
+    let dynamic = Vrrp { interface: "eth4".into(), ..plain() };
+    let config = file("    dynamic_interfaces", &[dynamic]);
+    let daemon = Daemon::start_with(Kind::Xvrrp, &bed.us, &config, &["--xdp-mode", "native"]);
+    daemon.wait_state(0, "VI_1", "FAULT", SOON);
+    // Made under another name, so that the hook is taken before the interface is known.
+    let port = bed.switch.attach(&bed.us, "later");
+    let wire = port.capture();
+    bed.us.ip("addr add 10.0.0.1/24 dev later");
+    let (object, id) = foreign::attach(&bed.us, "later");
+    bed.us.ip("link set later down");
+    bed.us.ip("link set later name eth4");
+    bed.us.ip("link set eth4 up");
+    let told = daemon.wait_log(0, "no adverts can be received", SOON);
+    assert!(told.contains("eth4"), "{told}");
+    assert!(told.contains("someone_elses") || told.contains(&id.to_string()), "{told}");
+    throughout(Duration::from_secs(2), "FAULT", || match daemon.show().state("VI_1") {
+        "FAULT" => Ok(()),
+        state => Err(state.to_owned()),
+    });
+    assert_eq!(wire.adverts(0, "10.0.0.1").len(), 0);
+    drop(object);
+    daemon.wait_state(0, "VI_1", "MASTER", SOON);
+    assert_eq!(text(daemon.show().port("eth4"), "path"), "xdp-native");
+}
+
+/// A reload that asks for such an interface is refused, and what runs goes on.
+fn hook_taken_on_reload() {
+    let bed = Bed::new();
+    let far = bed.switch.attach(&bed.us, "eth4");
+    bed.us.ip("addr add 10.0.4.1/24 dev eth4");
+    let (_object, _) = foreign::attach(&bed.us, "eth4");
+    let config = file("", &[plain()]);
+    let daemon = Daemon::start_with(Kind::Xvrrp, &bed.us, &config, &["--xdp-mode", "native"]);
+    daemon.wait_state(0, "VI_1", "MASTER", SOON);
+    let said = daemon.mark();
+    let second = Vrrp { interface: "eth4".into(), ..Vrrp::new("10.0.4.100/24") };
+    daemon.reload(&file("", &[plain(), second.called("VI_2", 52)]));
+    let told = daemon.wait_log(said, "reload refused", SOON);
+    assert!(told.contains("eth4") && told.contains("someone_elses"), "{told}");
+    assert_eq!(daemon.show().instances().len(), 1);
+    assert_eq!(daemon.logged(said, "Entering"), Vec::<String>::new());
+    assert_eq!(far.capture().adverts(0, "10.0.4.1").len(), 0);
 }
 
 #[track_caller]

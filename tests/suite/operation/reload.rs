@@ -7,6 +7,8 @@ use vrrp_tests::lab::cases::{case, run_all};
 use vrrp_tests::lab::conf::{Vrrp, file};
 use vrrp_tests::lab::daemon::{Daemon, Kind};
 use vrrp_tests::lab::decode::between;
+use vrrp_tests::lab::frame::{Packet, Path, v3};
+use vrrp_tests::lab::report::Show;
 use vrrp_tests::lab::wait::eventually;
 
 use crate::{Bed, SOON, WHILE, plain};
@@ -41,11 +43,13 @@ fn reload() {
         case("an instance more and less", instance_more_and_less),
         case("another address", another_address),
         case("another priority", another_priority),
+        case("another interface, XDP", || another_interface("native")),
+        case("another interface, sockets", || another_interface("off")),
         case("a broken file", broken_file),
         case("a file that is gone", missing_file),
         case("a backup stays a backup", backup_stays),
     ];
-    run_all(7, cases);
+    run_all(9, cases);
 }
 
 fn same_file() {
@@ -130,6 +134,33 @@ fn another_priority() {
     assert_eq!(show.instance("VI_1").get("priority"), Some(&120.into()));
 }
 
+/// An instance moves: what it left is closed in the same breath as what it needs is opened.
+fn another_interface(mode: &str) {
+    let bed = Bed::new();
+    let (wire, port) = (bed.port.capture(), bed.switch.attach(&bed.us, "eth4"));
+    bed.us.ip("addr add 10.0.4.1/24 dev eth4");
+    let config = file("", &[plain()]);
+    let daemon = Daemon::start_with(Kind::Xvrrp, &bed.us, &config, &["--xdp-mode", mode]);
+    daemon.wait_state(0, "VI_1", "MASTER", SOON);
+    let (said, far) = (daemon.mark(), port.capture());
+    let moved = Vrrp { interface: "eth4".into(), ..Vrrp::new("10.0.4.100/24") };
+    daemon.reload(&file("", std::slice::from_ref(&moved)));
+    daemon.wait_state(said, "VI_1", "MASTER", SOON);
+    far.wait_advert(0, "10.0.4.1", SOON, |advert| advert.priority() == 100);
+    wire.wait_advert(0, "10.0.0.1", SOON, |advert| advert.priority() == 0);
+    eventually(SOON, "the addresses moved", || {
+        let moved = bed.us.has("eth4", "10.0.4.100/24") && !bed.us.has("eth0", "10.0.0.100/24");
+        moved.then_some(())
+    });
+    assert!(!bed.us.ip("-d link show dev eth0").contains("xdp"), "its program stayed");
+    // It hears there: a higher master is obeyed.
+    let said = daemon.mark();
+    let vips = [[10, 0, 4, 100].into()];
+    let higher = Packet::advert(Path::multicast("10.0.4.2"), 51, 200, v3(10), &vips).frame();
+    port.injector().send(&higher);
+    daemon.wait_state(said, "VI_1", "BACKUP", SOON);
+}
+
 fn broken_file() {
     let bed = Bed::new();
     let wire = bed.port.capture();
@@ -153,12 +184,9 @@ fn broken_file() {
         assert!(bed.us.has("eth0", "10.0.0.100/24"));
         let show = daemon.show();
         assert_eq!(show.instances().len(), 1);
-        let name =
-            |show: &vrrp_tests::lab::report::Show, key| show.instance("VI_1").get(key).cloned();
-        for key in ["state", "vrid", "priority", "since_ms"] {
-            if key != "since_ms" {
-                assert_eq!(name(&show, key), name(&before, key), "{key}");
-            }
+        for key in ["state", "vrid", "priority", "became_master"] {
+            let of = |show: &Show| show.instance("VI_1").get(key).cloned();
+            assert_eq!(of(&show), of(&before), "{key}");
         }
     }
     // And the next good file is taken.
