@@ -29,7 +29,7 @@ struct Queue {
 #[derive(Debug, Default)]
 pub(crate) struct Announcer {
     lanes: BTreeMap<Lane, Queue>,
-    returned: HashMap<Which, Instant>,
+    returned: BTreeMap<Which, Instant>,
     later: BTreeMap<(Instant, Which), u32>,
     interval_v4: Duration,
     interval_v6: Duration,
@@ -133,13 +133,12 @@ impl Announcer {
         self.returned.remove(&which);
     }
 
-    /// Forgets a router.
+    /// Forgets when the addresses of a router came back. What is queued for it finds no address when
+    /// it is due.
     pub(crate) fn forget(&mut self, router: RouterId) {
-        self.returned.retain(|which, _| which.0 != router);
-        self.later.retain(|(_, which), _| which.0 != router);
-        for queue in self.lanes.values_mut() {
-            queue.order.retain(|which| which.0 != router);
-            queue.left.retain(|which, _| which.0 != router);
+        let mut later = self.returned.split_off(&(router, 0));
+        if let Some(next) = router.0.checked_add(1) {
+            self.returned.append(&mut later.split_off(&(RouterId(next), 0)));
         }
     }
 
@@ -226,7 +225,9 @@ mod tests {
         announcer.add_returned(LANE, which(0), 1, at(5001));
         assert!(announcer.deadline().is_some_and(|deadline| deadline <= at(5001)), "at once");
         announcer.add(LANE, which(1), 1);
+        announcer.due(at(5001));
+        announcer.add_returned(LANE, (RouterId(2), 0), 1, at(5001));
         announcer.forget(RouterId(1));
-        assert_eq!(announcer.deadline(), None);
+        assert_eq!(announcer.returned.keys().collect::<Vec<_>>(), [&(RouterId(2), 0)]);
     }
 }

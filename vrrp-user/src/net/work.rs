@@ -73,9 +73,6 @@ impl<E: Fn(Event)> Work<E> {
             }
             Command::Own { router, own, announce } => {
                 self.reconciler.own(router, own, announce);
-                if !own {
-                    self.announcer.forget(router);
-                }
             }
             Command::Announce { router, times } => self.reconciler.announce(router, times),
             Command::Globals(config) => {
