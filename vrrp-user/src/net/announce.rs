@@ -1,13 +1,38 @@
 //! When is which address announced: pacing, repetition, and calm while links flap.
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::IpAddr;
 use std::time::Duration;
-use vrrp_common::ident::{Family, RouterId};
+use vrrp_common::ident::{Family, Mac, RouterId};
 use vrrp_common::time::Instant;
 
 /// Which address: its router and its number there.
 pub(crate) type Which = (RouterId, usize);
 /// Announcements of one interface in one family follow each other with the same pace.
 pub(crate) type Lane = (u32, Family);
+
+/// An address to be announced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Announcement {
+    /// Whose.
+    pub(crate) router: RouterId,
+    /// Which of its addresses.
+    pub(crate) address: usize,
+    /// How often.
+    pub(crate) times: u32,
+    /// It came back, with its link or after someone removed it; flapping must not flood.
+    pub(crate) returned: bool,
+}
+
+/// Where an announcement goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Target {
+    /// The link.
+    pub(crate) ifindex: u32,
+    /// Its Ethernet address.
+    pub(crate) mac: Mac,
+    /// The virtual address.
+    pub(crate) address: IpAddr,
+}
 
 /// An address that comes back again within this time is announced once more at its end, not each
 /// time: a flapping link would flood its neighbours.

@@ -1,8 +1,8 @@
 //! How do netlink, the reconciler and the announcements work together.
-use super::announce::{Announcer, Lane, Which};
+use super::announce::{Announcer, Lane, Target, Which};
 use super::message::Dump;
 use super::netlink::{Lapse, Netlink};
-use super::reconcile::{Reconciler, Target};
+use super::reconcile::Reconciler;
 use super::sys;
 use super::task::{Command, Event, Link, Options, Owned};
 use crate::config::model::Name;
