@@ -14,7 +14,6 @@ use super::task::{Link, OwnedReport, Presence};
 use crate::config::model::{Instance, Name, Vip};
 use rustix::io::Errno;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 use vrrp_common::ident::{Priority, RouterId};
 use vrrp_common::time::Instant;
