@@ -8,7 +8,7 @@ use vrrp_common::ident::{Family, RouterId, Vrid};
 use vrrp_common::layout::{Expect, Rule, address, rule_flag};
 use vrrp_common::time::Instant;
 use vrrp_tests::frames::{Frame, Message};
-use vrrp_tests::kernel_rig::{Wire, detach_links_of, in_namespace, ip, veth};
+use vrrp_tests::kernel_rig::{Wire, detach_links_of, forbid_bpf, in_namespace, ip, veth};
 use xvrrp::dataplane::plane::{Plane, Settings};
 use xvrrp::dataplane::port::{Dataplane, Path, RouterRule, XdpMode};
 use xvrrp::dataplane::{clock, hook, sys, tags};
@@ -100,6 +100,9 @@ fn story(mode: XdpMode, path: Path) -> Vec<String> {
     plane.set_router("xva", &rule(RouterId(4), 11)).unwrap();
     plane.listen("xva");
 
+    // The kernel begins to stamp packets a moment after the first socket asks for it.
+    sleep(Duration::from_millis(300));
+
     // News, with the time it came at.
     let before = clock::monotonic();
     wire.send(&advert().bytes());
@@ -187,6 +190,15 @@ fn every_path_tells_the_same_story() {
         let counted = r#"("router", "received", 5), ("router", "priority_zero", 1), ("router", "ttl", 1), ("port", "vrid", 1), ("port", "fragment", 1)"#;
         assert_eq!(native[3], format!("[{counted}]"));
         assert!(native[5].contains(r#"("port", "fragment", 2), ("port", "ip_header", 1)"#));
+    });
+}
+
+/// With `--xdp-mode off` a kernel without BPF, or a policy against it, is no obstacle.
+#[test]
+fn sockets_make_no_bpf_call() {
+    in_namespace(|| {
+        forbid_bpf();
+        story(XdpMode::Off, Path::Socket);
     });
 }
 
