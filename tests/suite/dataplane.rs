@@ -412,7 +412,7 @@ fn expectations_change_under_fire() {
                 }
                 plane.expect(ROUTER, &expect);
                 let stamp = plane.stamp(ROUTER).generation;
-                let wrong = stamp % 2 != 0;
+                let wrong = !stamp.is_multiple_of(2);
                 let late = start.elapsed() > Duration::from_secs(60);
                 if wrong || late {
                     stop.store(true, std::sync::atomic::Ordering::Relaxed);
