@@ -1,7 +1,7 @@
 //! Where does a test meet the real kernel: a network namespace of its own, and the XDP program in
 //! `BPF_PROG_TEST_RUN`.
+use std::io::Write as _;
 use std::process::Command;
-use std::sync::OnceLock;
 use std::{env, panic, thread};
 use vrrp_common::counter::COUNTERS;
 use vrrp_common::ident::{Family, RouterId, Vrid};
@@ -12,19 +12,20 @@ use xvrrp::dataplane::plane::{Plane, Settings};
 use xvrrp::dataplane::port::{Dataplane, RouterRule, XdpMode};
 use xvrrp::engine::input::Heard;
 
-/// Whether a test that needs root may run; says so where it may not. With `XVRRP_REQUIRE_ROOT=1`
-/// it fails instead.
+/// Whether a test that needs root may run; says so where it may not, past what the harness captures
+/// of a passing test. With `XVRRP_REQUIRE_ROOT=1` it fails instead.
 pub fn ready() -> bool {
-    static READY: OnceLock<bool> = OnceLock::new();
-    *READY.get_or_init(|| {
-        let root = rustix::process::geteuid().is_root();
-        let required = env::var_os("XVRRP_REQUIRE_ROOT").is_some_and(|value| value == "1");
-        assert!(root || !required, "needs root, and XVRRP_REQUIRE_ROOT=1 forbids skipping");
-        if !root {
-            eprintln!("skipped: needs root (network namespaces, BPF)");
-        }
-        root
-    })
+    if rustix::process::geteuid().is_root() {
+        return true;
+    }
+    let reason = "needs root (network namespaces, BPF)";
+    assert!(
+        env::var_os("XVRRP_REQUIRE_ROOT").is_none_or(|value| value != "1"),
+        "{reason}, and XVRRP_REQUIRE_ROOT=1 forbids skipping"
+    );
+    let test = thread::current().name().unwrap_or("test").to_owned();
+    let _unsaid = writeln!(std::io::stderr(), "skipped: {test}: {reason}");
+    false
 }
 
 /// Runs `test` on a thread in a network namespace that lives as long as the thread. Child processes

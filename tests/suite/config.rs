@@ -72,6 +72,17 @@ fn every_file_gives_its_text() {
 }
 
 #[test]
+fn the_list_of_keywords_is_current() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/keywords.md");
+    let text = xvrrp::config::keyword::markdown();
+    if std::env::var_os("XVRRP_BLESS").is_some() {
+        std::fs::write(&file, &text).expect("the list is written");
+    }
+    let written = std::fs::read_to_string(&file).expect("the list is there");
+    assert_eq!(written, text, "write it anew with XVRRP_BLESS=1");
+}
+
+#[test]
 fn json_names_place_and_remedy() {
     let (_, diagnostics) = load(Path::new("bad/typo.conf"), &cases());
     let json = render::json(&diagnostics).expect("JSON");

@@ -50,7 +50,9 @@ impl Tables for Maps<'_> {
         }
         // SAFETY: likewise.
         let remarks = unsafe { ptr::read_volatile(&raw const (*expect).remarks) };
-        // Rewritten meanwhile: what was compared may be half of one and half of another.
+        // Rewritten meanwhile: what was compared may be half of one and half of another. (On a CPU
+        // that reorders loads an advert of the old expectation can pass for one of the new; the
+        // controller wrote both.)
         if read_generation() != generation {
             return None;
         }

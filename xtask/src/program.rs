@@ -47,9 +47,31 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The command as one would type it.
+/// The command as one would type it: where the program was found is left out.
 pub(crate) fn shown(command: &Command) -> String {
-    let mut words = vec![command.get_program().to_string_lossy().into_owned()];
-    words.extend(command.get_args().map(|arg| arg.to_string_lossy().into_owned()));
+    let program = Path::new(command.get_program());
+    let program = program.file_name().unwrap_or(program.as_os_str());
+    let mut words = vec![program.to_string_lossy().into_owned()];
+    for arg in command.get_args().map(|arg| arg.to_string_lossy()) {
+        let plain = |c: char| c.is_alphanumeric() || "-_=./:,+@%".contains(c);
+        if arg.chars().all(plain) && !arg.is_empty() {
+            words.push(arg.into_owned());
+        } else {
+            words.push(format!("'{arg}'"));
+        }
+    }
     words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_shown_as_typed() {
+        let mut command = Command::new("/usr/lib/somewhere/cargo");
+        command.args(["test", "--test", "*", "--", "a b", ""]);
+        assert_eq!(shown(&command), "cargo test --test '*' -- 'a b' ''");
+        assert_eq!(shown(&Command::new("ip")), "ip");
+    }
 }

@@ -55,37 +55,38 @@ pub(crate) fn run(filter: &[String]) -> Result<ExitCode> {
         // Built as the user, run as root.
         suites.env(runner_variable()?, "sudo -E");
     }
-    let mut failed = Vec::new();
+    let mut code = ExitCode::SUCCESS;
+    let mut sieve = Sieve { skips, ..Sieve::default() };
     for mut group in [own, docs, suites] {
         group.arg("--").arg("--show-output").args(filter);
-        if !stream(&mut group, &mut skips)? {
-            failed.push(shown(&group));
+        if !stream(&mut group, &mut sieve)? {
+            code = ExitCode::FAILURE;
+            sieve.failed.push(shown(&group));
         }
     }
-    report(&skips);
-    for group in &failed {
-        println!("test: FAILED: {group}");
+    report(&sieve.skips);
+    for failed in &sieve.failed {
+        println!("test: FAILED: {failed}");
     }
-    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(code)
 }
 
 /// Runs one group; passes its output on, except that of passing tests, in which skips are noted.
-fn stream(group: &mut Command, skips: &mut Vec<Skip>) -> Result<bool> {
+fn stream(group: &mut Command, sieve: &mut Sieve) -> Result<bool> {
     println!("test: {}", shown(group));
     group.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = group.spawn().with_context(|| format!("cannot run {}", shown(group)))?;
     let complaints = child.stderr.take().context("no pipe from cargo")?;
     let complaints = thread::spawn(move || past_the_harness(complaints));
-    let mut sieve = Sieve::default();
     for line in BufReader::new(child.stdout.take().context("no pipe from cargo")?).split(b'\n') {
         let line = line?;
         let line = String::from_utf8_lossy(&line);
-        if sieve.shows(&line, skips) {
+        if sieve.shows(&line) {
             println!("{line}");
         }
     }
     let succeeded = child.wait()?.success();
-    skips.extend(complaints.join().map_err(|_| anyhow!("the reader of stderr died"))??);
+    sieve.skips.extend(complaints.join().map_err(|_| anyhow!("the reader of stderr died"))??);
     Ok(succeeded)
 }
 
@@ -110,15 +111,21 @@ fn past_the_harness(complaints: impl Read) -> Result<Vec<Skip>> {
 struct Sieve {
     within: bool,
     test: String,
+    skips: Vec<Skip>,
+    failed: Vec<String>,
 }
 
 impl Sieve {
-    /// Whether `line` is worth showing; notes a skip.
-    fn shows(&mut self, line: &str, skips: &mut Vec<Skip>) -> bool {
+    /// Whether `line` is worth showing; notes skips and failures.
+    fn shows(&mut self, line: &str) -> bool {
         if line == "successes:" {
             self.within = true;
         } else if line == "failures:" || line.starts_with("test result: ") {
             self.within = false;
+        } else if let Some(test) =
+            line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"))
+        {
+            self.failed.push(test.to_owned());
         }
         if !self.within {
             return true;
@@ -128,7 +135,8 @@ impl Sieve {
         {
             test.clone_into(&mut self.test);
         } else if let Some(reason) = line.strip_prefix("skipped: ") {
-            skips.push(Skip { test: self.test.clone(), reason: reason.to_owned() });
+            let (test, reason) = (self.test.clone(), reason.to_owned());
+            self.skips.push(Skip { test, reason });
         }
         false
     }
@@ -163,8 +171,9 @@ mod tests {
         let output = "\nrunning 2 tests\ntest a::one ... ok\ntest two ... ok\n\nsuccesses:\n\n\
             ---- a::one stdout ----\nskipped: not root\nmore\n\n---- two stdout ----\nchatter\n\n\n\
             successes:\n    a::one\n    two\n\ntest result: ok. 2 passed; 0 failed\n";
-        let (mut sieve, mut skips) = (Sieve::default(), Vec::new());
-        let shown: Vec<_> = output.lines().filter(|line| sieve.shows(line, &mut skips)).collect();
+        let mut sieve = Sieve::default();
+        let shown: Vec<_> = output.lines().filter(|line| sieve.shows(line)).collect();
+        let skips = &sieve.skips;
         assert_eq!(skips.len(), 1);
         assert_eq!((skips[0].test.as_str(), skips[0].reason.as_str()), ("a::one", "not root"));
         assert_eq!(shown.last(), Some(&"test result: ok. 2 passed; 0 failed"));
@@ -182,11 +191,12 @@ mod tests {
 
     #[test]
     fn what_failing_tests_print_is_shown() {
-        let output = "successes:\n\n---- one stdout ----\nquiet\n\nsuccesses:\n    one\n\n\
+        let output = "test one ... ok\ntest two ... FAILED\nsuccesses:\n\n---- one stdout ----\nquiet\n\nsuccesses:\n    one\n\n\
             failures:\n\n---- two stdout ----\nskipped: never mind\nloud\n\ntest result: FAILED.";
-        let (mut sieve, mut skips) = (Sieve::default(), Vec::new());
-        let shown: Vec<_> = output.lines().filter(|line| sieve.shows(line, &mut skips)).collect();
-        assert!(skips.is_empty());
+        let mut sieve = Sieve::default();
+        let shown: Vec<_> = output.lines().filter(|line| sieve.shows(line)).collect();
+        assert!(sieve.skips.is_empty());
+        assert_eq!(sieve.failed, ["two"]);
         assert!(shown.contains(&"loud") && !shown.contains(&"quiet"));
     }
 }

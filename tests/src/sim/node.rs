@@ -37,6 +37,7 @@ pub struct Node {
     pub paused: bool,
     engine: Option<Engine>,
     dataplane: Dataplane,
+    wakes: u64,
 }
 
 /// What the XDP program and its maps would hold.
@@ -90,6 +91,7 @@ impl Node {
             paused: false,
             engine: None,
             dataplane: Dataplane::default(),
+            wakes: 0,
         }
     }
 
@@ -101,6 +103,11 @@ impl Node {
     /// Adverts that woke its engine.
     pub fn news(&self) -> u64 {
         self.dataplane.news
+    }
+
+    /// Deadlines that woke it.
+    pub fn wakes(&self) -> u64 {
+        self.wakes
     }
 
     /// Its routers.
@@ -180,6 +187,7 @@ impl Node {
 
     /// Its deadline has come.
     pub fn wake(&mut self, now: Instant, deeds: &mut Vec<Deed>) {
+        self.wakes += 1;
         self.tell(now, Input::Deadline, deeds);
     }
 

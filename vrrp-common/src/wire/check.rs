@@ -154,7 +154,8 @@ fn message<B: Bytes + ?Sized, T: Tables>(
         };
     };
     let unicast = rule.flags & rule_flag::UNICAST != 0;
-    if !envelope.multicast && !(unicast && halves(&rule.local) == envelope.destination) {
+    let to_us = envelope.multicast || unicast && halves(&rule.local) == envelope.destination;
+    if !to_us {
         return Verdict::Pass;
     }
     let router = rule.router - 1;
@@ -294,14 +295,15 @@ fn checksum(envelope: &Envelope, header: Header, flags: u32, message: Sum) -> Re
         return if message.is_right() { Ok(0) } else { Err(Counter::Checksum.into()) };
     }
     const OTHER: u32 = 1 << Counter::OtherChecksumForm as u32;
+    let plain = flags & rule_flag::CHECKSUM_PLAIN != 0 && message.is_right();
+    let pseudo = flags & rule_flag::CHECKSUM_PSEUDO != 0 && with_pseudo_header.is_right();
     let sends_pseudo = flags & rule_flag::SENDS_PSEUDO != 0;
-    if flags & rule_flag::CHECKSUM_PLAIN != 0 && message.is_right() {
-        return Ok(if sends_pseudo { OTHER } else { 0 });
+    let (ours, other) = if sends_pseudo { (pseudo, plain) } else { (plain, pseudo) };
+    match (ours, other) {
+        (true, _) => Ok(0),
+        (false, true) => Ok(OTHER),
+        (false, false) => Err(Counter::Checksum.into()),
     }
-    if flags & rule_flag::CHECKSUM_PSEUDO != 0 && with_pseudo_header.is_right() {
-        return Ok(if sends_pseudo { 0 } else { OTHER });
-    }
-    Err(Counter::Checksum.into())
 }
 
 /// Whether the sender can be one, and with unicast whether it is a peer.

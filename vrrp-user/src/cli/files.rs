@@ -1,6 +1,7 @@
 //! Where do configuration files come from on a real host: the file system.
-use crate::config::source::{Source, Unreadable};
-use std::io::ErrorKind;
+use crate::config::source::{LONGEST, Source, Unreadable};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// Files of this host.
@@ -19,7 +20,12 @@ fn unreadable(error: &std::io::Error) -> Unreadable {
 
 impl Source for Files {
     fn read(&self, path: &Path) -> Result<Vec<u8>, Unreadable> {
-        std::fs::read(path).map_err(|error| unreadable(&error))
+        // Bounded, because an include may name a device without end.
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(LONGEST as u64 + 1).read_to_end(&mut bytes))
+            .map_err(|error| unreadable(&error))?;
+        Ok(bytes)
     }
 
     fn glob(&self, pattern: &str) -> Result<Vec<PathBuf>, Unreadable> {
@@ -42,5 +48,32 @@ impl Source for Files {
         let name = rustix::system::uname();
         let name = name.nodename().to_string_lossy();
         name.split('.').next().unwrap_or_default().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_end_is_read_up_to_the_bound() {
+        let read = Files::default().read(Path::new("/dev/zero")).map(|bytes| bytes.len());
+        assert_eq!(read, Ok(LONGEST + 1));
+    }
+
+    #[test]
+    fn what_is_no_file_is_told() {
+        let files = Files::default();
+        assert_eq!(files.read(Path::new("/no/such/file")), Err(Unreadable::Missing));
+        assert!(matches!(files.read(Path::new("/proc")), Err(Unreadable::Other(_))));
+        assert_eq!(files.glob("/proc/sel[f]"), Ok(Vec::new()));
+        assert_eq!(files.glob("/proc/self/[s]tatus"), Ok(vec!["/proc/self/status".into()]));
+    }
+
+    #[test]
+    fn the_id_is_the_first_label_of_the_host() {
+        let given = Files { config_id: Some("x.y".to_owned()) };
+        assert_eq!(given.config_id(), "x.y");
+        assert!(!Files::default().config_id().contains('.'));
     }
 }

@@ -53,6 +53,8 @@ pub struct Diagnostic {
     pub related: Vec<(Place, String)>,
     /// What to do about it.
     pub help: Option<String>,
+    /// How many problems this entry stands for: 1, or those left out of a long list.
+    pub count: usize,
 }
 
 impl SourceFile {

@@ -1,7 +1,7 @@
 //! Which lines does a file consist of after comments, conditions, definitions and includes.
 use super::findings::{Findings, Span};
 use super::sequence::{self, Sequence};
-use super::source::{Source, Unreadable};
+use super::source::{LONGEST, Source, Unreadable};
 use super::token::{Line, Token, split, without_comment};
 use super::variable::{LINE, Replaced, Variables, name_len};
 use std::path::{Path, PathBuf};
@@ -10,8 +10,6 @@ use std::path::{Path, PathBuf};
 const INCLUDE_DEPTH: usize = 16;
 /// Files in all.
 const FILES: usize = 10_000;
-/// Bytes of one file.
-const FILE_BYTES: usize = 64 << 20;
 /// Bytes after replacement, of all files together.
 const TEXT_BYTES: usize = 256 << 20;
 /// Words and braces of all files together; a large configuration has a fifth of it.
@@ -73,8 +71,8 @@ impl Expander<'_> {
                 return;
             }
         };
-        if bytes.len() > FILE_BYTES {
-            let message = format!("{name} is longer than {} MiB", FILE_BYTES >> 20);
+        if bytes.len() > LONGEST {
+            let message = format!("{name} is longer than {} MiB", LONGEST >> 20);
             match from {
                 Some(span) => self.findings.error("too-long", span, message),
                 None => self.findings.error_anywhere("too-long", message),
@@ -186,6 +184,17 @@ impl Expander<'_> {
                 line.span(name, line.text.len()),
                 "`${_RANDOM}` and `${_ENV}` are known to keepalived and not built yet",
             );
+        }
+        if let Some((start, end, name, defined)) = self.variables.leftover(&line.text) {
+            let span = line.span(start, end);
+            if defined {
+                self.findings
+                    .warning("not-replaced", span, format!("`${name}` is not replaced here"))
+                    .label("the bare form is replaced before white space only")
+                    .help(format!("write `${{{name}}}`"));
+            } else {
+                self.findings.warning("undefined", span, format!("`${{{name}}}` is not defined"));
+            }
         }
         let end = line.text.find(char::is_whitespace).unwrap_or(line.text.len());
         match &line.text[..end] {

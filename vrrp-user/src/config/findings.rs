@@ -174,6 +174,7 @@ impl Findings {
             label: None,
             related: Vec::new(),
             help: None,
+            count: 1,
         });
         Entry { files: &self.files, diagnostic: self.list.last_mut() }
     }
@@ -195,21 +196,19 @@ impl Findings {
             path.reverse();
             path
         });
-        let left_out = self.left_out_errors + self.left_out_warnings;
-        if left_out > 0 {
-            let severity =
-                if self.left_out_errors > 0 { Severity::Error } else { Severity::Warning };
+        let left_out =
+            [(Severity::Error, self.left_out_errors), (Severity::Warning, self.left_out_warnings)];
+        for (severity, count) in left_out.into_iter().filter(|(_, count)| *count > 0) {
+            let plural = if count == 1 { "" } else { "s" };
             self.list.push(Diagnostic {
                 severity,
                 code: "too-many",
-                message: format!(
-                    "{} more errors and {} more warnings are not shown",
-                    self.left_out_errors, self.left_out_warnings
-                ),
+                message: format!("{count} more {severity}{plural} not shown"),
                 place: None,
                 label: None,
                 related: Vec::new(),
                 help: None,
+                count,
             });
         }
         self.list

@@ -71,6 +71,29 @@ pub fn all() -> Vec<Entry> {
     all
 }
 
+/// The list of all keywords for users, in Markdown.
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# Keywords\n\n\
+         What becomes of each keyword of keepalived.conf. This list is made from the tables the\n\
+         loader works by (`XVRRP_BLESS=1 cargo test -p vrrp-tests --test config`).\n\n\
+         - implemented: it works as in keepalived\n\
+         - xvrrp only: keepalived does not know it\n\
+         - ignored, obsolete, skipped: no effect, a warning\n\
+         - not built: an error that says so\n",
+    );
+    let mut block = None;
+    for entry in all() {
+        if block != Some(entry.block) {
+            block = Some(entry.block);
+            let title = if entry.block.is_empty() { "top level" } else { entry.block };
+            text.push_str(&format!("\n## {title}\n\n| Keyword | Status | |\n|---|---|---|\n"));
+        }
+        text.push_str(&format!("| `{}` | {} | {} |\n", entry.name, entry.status, entry.about));
+    }
+    text
+}
+
 fn list<T>(block: &'static str, table: &'static [Keyword<T>], all: &mut Vec<Entry>) {
     all.extend(table.iter().map(|keyword| Entry {
         block,

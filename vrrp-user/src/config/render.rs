@@ -151,8 +151,11 @@ pub fn json(diagnostics: &[Diagnostic]) -> serde_json::Result<String> {
 
 /// Errors and warnings.
 pub fn count(diagnostics: &[Diagnostic]) -> (usize, usize) {
-    let errors = diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
-    (errors, diagnostics.len() - errors)
+    let of = |severity| {
+        let these = diagnostics.iter().filter(|found| found.severity == severity);
+        these.map(|found| found.count).sum()
+    };
+    (of(Severity::Error), of(Severity::Warning))
 }
 
 /// `2 errors, 1 warning`

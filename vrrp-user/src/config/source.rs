@@ -1,10 +1,13 @@
 //! Where does configuration text come from: the questions the loader asks its surroundings.
 use std::path::{Path, PathBuf};
 
+/// Bytes of the longest file that is read; a source need not deliver more than one byte beyond.
+pub const LONGEST: usize = 64 << 20;
+
 /// Files, globs and the name of this host. Implemented over the file system by the command line
 /// and over memory by tests.
 pub trait Source {
-    /// The bytes of a file.
+    /// The bytes of a file, at least as many as [`LONGEST`] and one if it has them.
     fn read(&self, path: &Path) -> Result<Vec<u8>, Unreadable>;
 
     /// Existing files that match a pattern of `*`, `?` and `[...]`, sorted. Braces are already

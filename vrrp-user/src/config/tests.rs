@@ -210,6 +210,14 @@ fn the_directory_of_the_file_is_known_again_after_an_include() {
 }
 
 #[test]
+fn a_long_list_of_problems_is_cut_and_counted() {
+    let (config, diagnostics) = text("~SEQ(N, 1, 5000) nonsense${N}\nuse_pid_dir\n");
+    assert!(config.is_none());
+    assert_eq!(diagnostics.len(), 1002);
+    assert_eq!(render::summary(&diagnostics), "5000 errors, 1 warning");
+}
+
+#[test]
 fn quotes_and_escapes() {
     let config = good(&format!(
         "vrrp_instance \"V \\x41\\102{{#\"'!'! a comment\n {{\n interface 'eth\"0'\n\

@@ -179,6 +179,16 @@ pub(super) fn split(line: &Line, tokens: &mut Vec<Token>, findings: &mut Finding
                                 format!("control character {:#04x} in the text", u32::from(c)),
                             );
                         }
+                        '$' => {
+                            word.push(c);
+                            // An undefined variable stays as it is, its braces too.
+                            for _ in 0..braced(&text[end..]) {
+                                if let Some((at, c)) = rest.next() {
+                                    word.push(c);
+                                    end = at + c.len_utf8();
+                                }
+                            }
+                        }
                         c => word.push(c),
                     }
                     next = rest.next_if(|(_, c)| !c.is_whitespace() && *c != '{' && *c != '}');
@@ -191,6 +201,13 @@ pub(super) fn split(line: &Line, tokens: &mut Vec<Token>, findings: &mut Finding
     if tokens.len() > before {
         tokens.push(Token::End);
     }
+}
+
+/// The length of `{NAME}` at the start of `text`, all of it ASCII; 0 if there is none.
+fn braced(text: &str) -> usize {
+    let Some(rest) = text.strip_prefix('{') else { return 0 };
+    let len = super::variable::name_len(rest);
+    if len > 0 && rest[len..].starts_with('}') { len + 2 } else { 0 }
 }
 
 type Chars<'a> = std::iter::Peekable<std::str::CharIndices<'a>>;

@@ -114,6 +114,25 @@ impl Variables {
         true
     }
 
+    /// The first thing in a finished line that looks like a use and was not replaced: its place,
+    /// its name, and whether the name is defined.
+    pub(super) fn leftover<'a>(&self, text: &'a str) -> Option<(usize, usize, &'a str, bool)> {
+        text.match_indices('$').find_map(|(start, _)| {
+            let rest = &text[start + 1..];
+            let (braced, bare) = match rest.strip_prefix('{') {
+                Some(bare) => (true, bare),
+                None => (false, rest),
+            };
+            let name = &bare[..name_len(bare)];
+            let defined = self.values.contains_key(name);
+            // A bare `$word` of no definition may be a password.
+            let end = start + 1 + usize::from(braced) * 2 + name.len();
+            let closed = !braced || bare[name.len()..].starts_with('}');
+            let told = !name.is_empty() && closed && (braced || defined);
+            told.then_some((start, end, name, defined))
+        })
+    }
+
     /// The next use of a defined variable at or after `from`.
     fn next_use<'a>(&self, text: &'a str, from: usize) -> Option<Use<'a>> {
         let mut from = from;

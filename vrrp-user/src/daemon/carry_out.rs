@@ -178,12 +178,10 @@ impl AdvertLoop {
         let before = self.links.insert(name.clone(), link.clone());
         let same_device =
             before.as_ref().is_some_and(|b| b.ifindex == link.ifindex && b.mac == link.mac);
-        if !same_device {
-            if self.open.get(&name).is_some_and(|open| *open != link.ifindex) {
-                self.open.remove(&name);
-                self.plane.close(&name);
-                self.watched.clear();
-            }
+        if !same_device && self.open.get(&name).is_some_and(|open| *open != link.ifindex) {
+            self.open.remove(&name);
+            self.plane.close(&name);
+            self.watched.clear();
         }
         let was_open = self.open.contains_key(&name);
         if self.used(&name)

@@ -2,6 +2,7 @@
 use super::hook;
 use super::port::{Path, XdpMode};
 use super::program::{Link, Program};
+use super::tags::{self, InFrames};
 use std::error::Error;
 use std::io;
 use thiserror::Error;
@@ -23,6 +24,19 @@ pub enum Refusal {
     /// The kernel does not say what is there.
     #[error("what is on its XDP hook cannot be read: {0}")]
     Unknown(#[source] io::Error),
+    /// VLAN tags would not be seen.
+    #[error(
+        "it takes VLAN tags out of frames and will not stop{}; try `ethtool -K {interface} rxvlan \
+         off`",
+        why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default()
+    )]
+    Tags {
+        /// The interface.
+        interface: String,
+        /// The driver's reason.
+        #[source]
+        why: Option<io::Error>,
+    },
     /// The kernel refuses.
     #[error("{}", list(.0))]
     Kernel(Vec<(Path, String)>),
@@ -41,16 +55,27 @@ pub struct Attached {
     pub path: Path,
     /// To detach it.
     pub link: Link,
+    /// Keeps VLAN tags where the program sees them.
+    pub tags: InFrames,
     /// Why it is not a faster one.
     pub why: Option<String>,
 }
 
 /// Attaches the program in the best way `mode` allows.
-pub fn attach(program: &mut Program, ifindex: u32, mode: XdpMode) -> Result<Attached, Refusal> {
+pub fn attach(
+    program: &mut Program,
+    interface: &str,
+    ifindex: u32,
+    mode: XdpMode,
+) -> Result<Attached, Refusal> {
     let here = hook::programs(ifindex).map_err(Refusal::Unknown)?;
     if let Some(&id) = here.first() {
         return Err(Refusal::Taken { id, name: hook::name(id) });
     }
+    let stuck = |why| Refusal::Tags { interface: interface.to_owned(), why };
+    let tags = tags::keep_in_frames(interface)
+        .map_err(|why| stuck(Some(why)))?
+        .ok_or_else(|| stuck(None))?;
     let paths: &[Path] = match mode {
         XdpMode::Auto => &[Path::XdpNative, Path::XdpSkb],
         XdpMode::Native => &[Path::XdpNative],
@@ -62,7 +87,7 @@ pub fn attach(program: &mut Program, ifindex: u32, mode: XdpMode) -> Result<Atta
         match program.attach(ifindex, path) {
             Ok(link) => {
                 let why = (!failed.is_empty()).then(|| list(&failed));
-                return Ok(Attached { path, link, why });
+                return Ok(Attached { path, link, tags, why });
             }
             Err(why) => failed.push((path, chain(&why))),
         }

@@ -33,6 +33,14 @@ pub fn programs(ifindex: u32) -> io::Result<Vec<u32>> {
     }
 }
 
+/// Whether a program is on an interface. Where the kernel does not say, nothing has changed.
+pub fn has(ifindex: u32, program: u32) -> bool {
+    match programs(ifindex) {
+        Ok(here) => here.contains(&program),
+        Err(error) => error.raw_os_error() != Some(libc::ENODEV),
+    }
+}
+
 /// The program ids an answer names, each once.
 fn ids(link: &LinkMessage) -> Vec<u32> {
     let mut ids: Vec<u32> = link

@@ -2,7 +2,8 @@
 //!
 //! - [`port`]: what the rest of the program knows of it
 //! - [`plane`]: the two paths as one
-//! - [`object`], [`program`], [`attach`], [`hook`]: the XDP program, from bytes to an interface
+//! - [`object`], [`program`], [`attach`], [`hook`], [`tags`]: the XDP program, from bytes to an
+//!   interface
 //! - [`pod`], [`shared`]: its maps
 //! - [`socket`], [`clock`], [`sys`]: the packet sockets
 //! - [`memory`]: the maps' counterpart where there is no program
@@ -20,3 +21,4 @@ pub mod program;
 pub mod shared;
 pub mod socket;
 pub mod sys;
+pub mod tags;

@@ -3,12 +3,14 @@
 //! Rules and expectations are kept in plain memory for the sockets and mirrored into the maps for
 //! the program, so an interface can change its path at any time. Stamps and counters are what both
 //! together know.
-use super::attach::{self, Refusal, chain};
+use super::attach::{self, chain};
+use super::hook;
 use super::memory::Memory;
 use super::object::Missing;
 use super::port::{Dataplane, News, Path, PortReport, RouterRule, XdpMode, stamp};
 use super::program::{Link, LoadError, Program};
 use super::socket::PacketSocket;
+use super::tags::InFrames;
 use crate::engine::input::{Heard, Stamp};
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
@@ -48,10 +50,13 @@ impl Settings {
     }
 }
 
+/// More packets than a socket's buffer can hold, so that a flood does not keep a drain from ending.
+const MOST_QUEUED: u32 = 16_384;
+
 /// What receives on a port.
 #[derive(Debug)]
 enum Receiver {
-    Xdp(Link),
+    Xdp(Link, InFrames),
     Socket(PacketSocket),
     /// The interface is gone, or refuses even a socket.
     None,
@@ -136,16 +141,18 @@ impl Plane {
     }
 
     /// Puts the best receiver there is on an interface.
-    fn receiver(&mut self, ifindex: u32) -> anyhow::Result<(Path, Receiver, Option<String>)> {
+    fn receiver(
+        &mut self,
+        interface: &str,
+        ifindex: u32,
+    ) -> anyhow::Result<(Path, Receiver, Option<String>)> {
         let mode = self.settings.mode;
         let why = match &mut self.program {
             None => self.unavailable.clone(),
-            Some(program) => match attach::attach(program, ifindex, mode) {
-                Ok(on) => return Ok((on.path, Receiver::Xdp(on.link), on.why)),
+            Some(program) => match attach::attach(program, interface, ifindex, mode) {
+                Ok(on) => return Ok((on.path, Receiver::Xdp(on.link, on.tags), on.why)),
                 Err(why) if mode == XdpMode::Auto => Some(chain(&why)),
-                Err(why @ (Refusal::Taken { .. } | Refusal::Unknown(_) | Refusal::Kernel(_))) => {
-                    return Err(why.into());
-                }
+                Err(why) => return Err(why.into()),
             },
         };
         let socket = PacketSocket::open(ifindex)
@@ -160,7 +167,7 @@ impl Plane {
         let Some(program) = &mut self.program else {
             return;
         };
-        if let Receiver::Xdp(link) = receiver
+        if let Receiver::Xdp(link, _tags) = receiver
             && let Err(why) = program.detach(link)
         {
             // As when the interface is gone.
@@ -173,7 +180,7 @@ impl Plane {
 
     fn report(&self, number: u32, port: &Port) -> PortReport {
         let program = self.program.as_ref();
-        let xdp = matches!(port.receiver, Receiver::Xdp(_));
+        let xdp = matches!(port.receiver, Receiver::Xdp(..));
         PortReport {
             port: number,
             key: port.key,
@@ -198,8 +205,7 @@ impl Plane {
             .ports
             .iter()
             .filter(|(_, port)| {
-                matches!(port.receiver, Receiver::Xdp(_))
-                    && !super::hook::programs(port.key.ifindex).is_ok_and(|on| on.contains(&id))
+                matches!(port.receiver, Receiver::Xdp(..)) && !hook::has(port.key.ifindex, id)
             })
             .map(|(&number, _)| number)
             .collect();
@@ -271,11 +277,20 @@ impl Dataplane for Plane {
             Some(number) => number,
             None => self.free_port()?,
         };
+        if let (Some(port), Some(program)) = (self.ports.get(&number), &self.program)
+            && port.key.ifindex == ifindex
+            && matches!(port.receiver, Receiver::Xdp(..))
+            && hook::has(ifindex, program.id())
+        {
+            return Ok(self.report(number, port));
+        }
         if let Some(old) = self.ports.remove(&number) {
             self.release(&old.key, old.receiver);
         }
         let key = PortKey { ifindex, outer: 0, inner: 0 };
-        let on = self.receiver(ifindex).with_context(|| format!("{interface}: cannot receive"));
+        let on = self
+            .receiver(interface, ifindex)
+            .with_context(|| format!("{interface}: cannot receive"));
         // A port stays, with its rules, when its interface was there before: it may come again.
         let (path, receiver, why, failed) = match on {
             Ok((path, receiver, why)) => (path, receiver, why, None),
@@ -415,7 +430,10 @@ impl Dataplane for Plane {
                 continue;
             };
             let mut any = false;
-            while let Some(arrived) = socket.receive(buffer) {
+            for _ in 0..MOST_QUEUED {
+                let Some(arrived) = socket.receive(buffer) else {
+                    break;
+                };
                 any = true;
                 let bytes = &buffer[..arrived.len];
                 let Some(accepted) = memory.take(number, bytes, arrived.place, arrived.at) else {
@@ -439,7 +457,7 @@ impl Dataplane for Plane {
         let ring = self.program.as_ref().map(Program::descriptor);
         let sockets = self.ports.values().filter_map(|port| match &port.receiver {
             Receiver::Socket(socket) => Some(socket.descriptor()),
-            Receiver::Xdp(_) | Receiver::None => None,
+            Receiver::Xdp(..) | Receiver::None => None,
         });
         ring.into_iter().chain(sockets).collect()
     }

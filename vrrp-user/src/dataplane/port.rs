@@ -105,7 +105,9 @@ pub trait Dataplane: Heard {
     fn remove_router(&mut self, router: RouterId);
     /// Sets what a router expects; the default value for nothing.
     fn expect(&mut self, router: RouterId, expect: &Expect);
-    /// Hands over everything that arrived, in the order of arrival per interface.
+    /// Hands over everything that has arrived, in the order of arrival per interface. What arrives
+    /// meanwhile may stay for the next call and keeps its descriptor readable, so wait for levels,
+    /// not edges.
     fn drain(&mut self, news: &mut dyn FnMut(News<'_>));
     /// Descriptors that become readable when there is something to drain; changes with `open` and
     /// `close`.

@@ -59,6 +59,9 @@ pub enum LoadError {
     Messages(#[from] aya_log::Error),
 }
 
+/// The kernel's header and the least the program reserves.
+const SMALLEST_RECORD: u32 = 256;
+
 /// The program on one interface; it is detached by [`Program::detach`], or with the program.
 #[derive(Debug)]
 pub struct Link(XdpLinkId);
@@ -81,6 +84,8 @@ pub struct Program {
     router_counts: PerCpu<Counts>,
     port_counts: PerCpu<Counts>,
     events: RingBuf<MapData>,
+    /// More records than the ring can hold.
+    ring_records: u32,
     messages: Option<Messages>,
 }
 
@@ -129,6 +134,7 @@ impl Program {
             router_counts: take(&mut ebpf, name::ROUTER_COUNTS)?,
             port_counts: take(&mut ebpf, name::PORT_COUNTS)?,
             events: take(&mut ebpf, name::EVENTS)?,
+            ring_records: settings.ring_bytes / SMALLEST_RECORD + 1,
             messages: if settings.log { Some(Messages::follow(&mut ebpf)?) } else { None },
             expect,
             seen,
@@ -226,9 +232,13 @@ impl Program {
         self.port_counts.get(&port, 0).map(|counts| total(&counts))
     }
 
-    /// Hands over every event: its header, and the IP packet.
+    /// Hands over every event: its header, and the IP packet. Whoever floods the ring meanwhile
+    /// does not keep this from ending.
     pub fn drain(&mut self, event: &mut dyn FnMut(&EventHeader, &[u8])) {
-        while let Some(record) = self.events.next() {
+        for _ in 0..self.ring_records {
+            let Some(record) = self.events.next() else {
+                break;
+            };
             let Some((header, packet)) = record.split_first_chunk::<{ size_of::<EventHeader>() }>()
             else {
                 continue;

@@ -1,4 +1,4 @@
-//! The calls on packet sockets that no crate offers.
+//! Which system calls does no crate offer: those on packet sockets and on a device's offloads.
 use socket2::{Domain, SockAddr, SockAddrStorage, SockFilter, Socket, Type};
 use std::io;
 use std::mem::{MaybeUninit, size_of};
@@ -116,4 +116,56 @@ fn timestamp(message: &libc::msghdr) -> Option<u64> {
         next = unsafe { libc::CMSG_NXTHDR(message, next) };
     }
     None
+}
+
+/// One request to a device's driver; `request` begins with its number.
+fn ethtool<const N: usize>(interface: &str, request: &mut [u32; N]) -> io::Result<()> {
+    let name = interface.as_bytes();
+    if name.len() >= libc::IFNAMSIZ {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: all zero is a valid `ifreq`.
+    let mut ifreq: libc::ifreq = unsafe { MaybeUninit::zeroed().assume_init() };
+    for (to, from) in ifreq.ifr_name.iter_mut().zip(name) {
+        *to = libc::c_char::from_ne_bytes([*from]);
+    }
+    ifreq.ifr_ifru.ifru_data = request.as_mut_ptr().cast();
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+    // SAFETY: the kernel reads the number of the request and writes at most what that request has
+    // room for; every caller's array is as large.
+    let done = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut ifreq) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// `linux/sockios.h`.
+const SIOCETHTOOL: libc::Ioctl = 0x8946;
+/// `linux/ethtool.h`.
+const ETHTOOL_GDRVINFO: u32 = 0x3;
+const ETHTOOL_GFLAGS: u32 = 0x25;
+const ETHTOOL_SFLAGS: u32 = 0x26;
+
+/// Name of a device's driver.
+pub fn driver(interface: &str) -> io::Result<String> {
+    // `struct ethtool_drvinfo` is 196 bytes; the name is 32 of them, after the number.
+    let mut info = [0; 49];
+    info[0] = ETHTOOL_GDRVINFO;
+    ethtool(interface, &mut info)?;
+    let name: Vec<u8> = info[1..9]
+        .iter()
+        .flat_map(|word| word.to_ne_bytes())
+        .take_while(|byte| *byte != 0)
+        .collect();
+    Ok(String::from_utf8_lossy(&name).into_owned())
+}
+
+/// Some offloads of a device, as `ETH_FLAG_` bits.
+pub fn ethtool_flags(interface: &str) -> io::Result<u32> {
+    let mut value = [ETHTOOL_GFLAGS, 0];
+    ethtool(interface, &mut value)?;
+    Ok(value[1])
+}
+
+/// Sets them.
+pub fn set_ethtool_flags(interface: &str, flags: u32) -> io::Result<()> {
+    ethtool(interface, &mut [ETHTOOL_SFLAGS, flags])
 }

@@ -17,20 +17,12 @@ pub(super) struct Expected {
     previous: Option<Known>,
     /// Arrival of the last stamp that was read.
     stamped: Instant,
-    /// Stamps that were read but came after what is being handled; rarely more than one.
-    held: Vec<Arrival>,
 }
 
 #[derive(Clone, Copy)]
 struct Known {
     expectation: Expectation,
     same_addresses: bool,
-}
-
-#[derive(Clone, Copy)]
-struct Arrival {
-    at: Instant,
-    known: Known,
 }
 
 impl Expected {
@@ -80,40 +72,19 @@ impl Expected {
         current.is_some()
     }
 
-    /// Notes a stamp, if it is a new one of an expectation that is still known.
-    pub(super) fn note(&mut self, stamp: Stamp) {
+    /// The advert that a stamp stands for, if it is a new one of an expectation still known.
+    pub(super) fn heard(&mut self, router: RouterId, stamp: Stamp) -> Option<Advert> {
         if stamp.at <= self.stamped {
-            return;
+            return None;
         }
-        let Some(known) = [self.current, self.previous]
+        let Known { expectation, same_addresses } = [self.current, self.previous]
             .into_iter()
             .flatten()
-            .find(|known| known.expectation.generation == stamp.generation)
-        else {
-            return;
-        };
+            .find(|known| known.expectation.generation == stamp.generation)?;
         self.stamped = stamp.at;
-        let arrival = Arrival { at: stamp.at, known };
-        match self.held.last_mut() {
-            // The dataplane overwrites its stamp as well: the last of equal adverts says it all.
-            Some(last) if last.known.expectation.generation == stamp.generation => *last = arrival,
-            _ => self.held.push(arrival),
-        }
-    }
-
-    /// Arrival of the first advert that was noted and not yet taken.
-    pub(super) fn held(&self) -> Option<Instant> {
-        self.held.first().map(|arrival| arrival.at)
-    }
-
-    /// The first noted advert that arrived no later than `until`.
-    pub(super) fn take(&mut self, router: RouterId, until: Instant) -> Option<Advert> {
-        let first = self.held.first().filter(|arrival| arrival.at <= until)?;
-        let Arrival { at, known: Known { expectation, same_addresses } } = *first;
-        self.held.remove(0);
         Some(Advert {
             router,
-            at,
+            at: stamp.at,
             source: expectation.source,
             header: expectation.header,
             same_addresses,

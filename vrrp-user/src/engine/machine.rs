@@ -75,8 +75,7 @@ impl Router {
                 self.expect_nothing(cx);
                 self.enter(cx, State::Fault, Why::Faulty(fault));
             }
-            // Not possible while the fault set is kept, and harmless: the event comes with the last
-            // fault. A lost address was none of a backup's.
+            // It has started, it has no fault, and it owns no address.
             (State::Backup, Event::Startup | Event::Recovered | Event::Lost(_)) => {}
 
             // Section 6.4.3, Shutdown: priority 0.
@@ -98,6 +97,7 @@ impl Router {
                 self.resign(cx);
                 self.become_backup(cx, Why::AddressLost { address });
             }
+            // It has started, and it has no fault.
             (State::Active, Event::Startup | Event::Recovered) => {}
 
             // keepalived: a recovered router waits like one that starts. The owner does not wait
@@ -189,6 +189,7 @@ impl Router {
     /// Section 6.4.2, ADVERTISEMENT received in Backup.
     fn heard_in_backup(&mut self, cx: &mut Context<'_>, advert: &Advert) {
         let (header, at) = (advert.header, advert.at);
+        // Older than what set the timer: overtaken on its way, or by a stamp.
         if self.ignores(advert) || at < self.heard_at {
             return;
         }

@@ -29,8 +29,12 @@ use output::Output;
 use router::{Context, Router};
 use snapshot::RouterSnapshot;
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
 use vrrp_common::ident::RouterId;
 use vrrp_common::time::Instant;
+
+/// One process that is late is late for all of its routers, so one remark in this time says it.
+const LATE_REMARKS: Duration = Duration::from_secs(10);
 
 /// Every router of one process.
 #[derive(Default)]
@@ -47,6 +51,8 @@ pub struct Engine {
     generations: u32,
     /// A configuration was applied.
     running: bool,
+    /// When it was last remarked that deadlines were served late.
+    late_since: Option<Instant>,
 }
 
 impl Engine {
@@ -104,8 +110,7 @@ impl Engine {
 
     fn heard(&mut self, now: Instant, advert: &Advert, heard: &dyn Heard) {
         self.with(now, advert.router, |router, cx| {
-            // The dataplane may have heard boring ones before it, and after it; the latter wait.
-            router.catch_up(cx, advert.at, heard);
+            router.catch_up(cx, heard);
             router.step(cx, Event::Advert(advert));
         });
     }
@@ -117,7 +122,7 @@ impl Engine {
         }
         for router in self.links.routers(&name) {
             self.with(now, router, |router, cx| {
-                router.catch_up(cx, now, heard);
+                router.catch_up(cx, heard);
                 if router::stopped_working(before, state) {
                     router.link_lost(&name);
                 }
@@ -128,7 +133,7 @@ impl Engine {
 
     fn lost(&mut self, now: Instant, router: RouterId, address: usize, heard: &dyn Heard) {
         self.with(now, router, |router, cx| {
-            router.catch_up(cx, now, heard);
+            router.catch_up(cx, heard);
             let instance = router.instance.clone();
             if let Some(vip) = instance.vips().nth(address)
                 && !vip.no_track
@@ -139,15 +144,22 @@ impl Engine {
     }
 
     fn expire(&mut self, now: Instant, heard: &dyn Heard) {
+        let mut late_since = self.late_since;
         // Each round moves a deadline past `now`; a period of no length counts as a nanosecond.
         while let Some((deadline, router)) = self.deadlines.first()
             && deadline <= now
         {
             self.with(now, router, |router, cx| {
-                router.catch_up(cx, now, heard);
+                router.catch_up(cx, heard);
+                if late_since.is_none_or(|since| now > since + LATE_REMARKS)
+                    && router.remark_late(cx)
+                {
+                    late_since = Some(now);
+                }
                 router.expire(cx);
             });
         }
+        self.late_since = late_since;
     }
 
     /// Lets one router act, if there is such a one, and notes its new deadline.

@@ -91,7 +91,7 @@ impl Engine {
         self.links.watch(id, new);
         self.with(now, id, |router, cx| {
             // What was heard until now was heard under the old rules.
-            router.catch_up(cx, now, heard);
+            router.catch_up(cx, heard);
             router.replace_instance(cx, new);
         });
     }

@@ -105,10 +105,10 @@ impl Router {
         router
     }
 
-    /// When its next timer ends, or at once where a stamp waits for the news before it.
+    /// When its next timer ends.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let Timers { main, second_round, refresh, lower } = self.timers;
-        [main, second_round, refresh, lower, self.expected.held()].into_iter().flatten().min()
+        [main, second_round, refresh, lower].into_iter().flatten().min()
     }
 
     /// Skew_Time at this moment.
@@ -126,12 +126,27 @@ impl Router {
         )
     }
 
-    /// Hears what the dataplane heard alone, up to and including `until`.
-    pub(super) fn catch_up(&mut self, cx: &mut Context<'_>, until: Instant, heard: &dyn Heard) {
-        self.expected.note(heard.stamp(cx.id));
-        while let Some(advert) = self.expected.take(cx.id, until) {
+    /// Hears what the dataplane heard alone. News that is older is then old: what it would have
+    /// done to a backup ended with the stamped advert.
+    pub(super) fn catch_up(&mut self, cx: &mut Context<'_>, heard: &dyn Heard) {
+        if let Some(advert) = self.expected.heard(cx.id, heard.stamp(cx.id)) {
             self.step(cx, Event::Advert(&advert));
         }
+    }
+
+    /// Says so where a master missed a whole interval: who looks for the reason of a flap should
+    /// find it (RFC 9568 section 2.5).
+    pub(super) fn remark_late(&self, cx: &mut Context<'_>) -> bool {
+        let Some(due) = self.timers.main.filter(|_| self.state == State::Active) else {
+            return false;
+        };
+        let late = cx.now.since(due);
+        if late < self.instance.advert_interval {
+            return false;
+        }
+        let what = format!("this process is late: an advert was due {} ms ago", late.as_millis());
+        cx.outputs.push_back(Output::Remark { router: cx.id, what });
+        true
     }
 
     /// Looks at the interfaces again.

@@ -429,7 +429,7 @@ impl Reconciler {
             let Some(entry) = router.entries.get_mut(number) else { continue };
             let (changed, arrival) = entry.settle(presence, router.own, &router.instance);
             if changed {
-                if let Presence::Failed(why) = presence {
+                if let Presence::Failed(why) = &entry.presence {
                     let Slot { dev, address, prefix } = slot;
                     let name = &router.instance.name;
                     tracing::error!("({name}) {address}/{prefix} on {dev}: {why}");

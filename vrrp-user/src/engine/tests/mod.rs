@@ -4,6 +4,7 @@ mod backup;
 mod expected;
 mod faults;
 mod initialize;
+mod invariants;
 mod reload;
 
 use super::Engine;
@@ -218,6 +219,11 @@ fn inputs_for_unknown_routers_change_nothing() {
         assert_eq!(rig.tell(input), []);
     }
     assert_eq!(format!("{:?}", rig.engine.snapshot()), before);
+}
+
+#[test]
+fn a_router_is_small() {
+    assert!(size_of::<crate::engine::router::Router>() <= 640);
 }
 
 #[test]

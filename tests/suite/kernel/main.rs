@@ -1,0 +1,14 @@
+//! Does the XDP program in the kernel judge every frame as userspace does, and as the RFCs say.
+//!
+//! - `fixture`: the routers every case meets, and what is asserted of a frame
+//! - `faults`: each reject reason
+//! - `valid`: what is news, expected, or not ours
+//! - `vectors`: messages of other projects
+//! - `anything`: mutations and noise
+//! - `cost`: nanoseconds a packet
+mod anything;
+mod cost;
+mod faults;
+mod fixture;
+mod valid;
+mod vectors;
