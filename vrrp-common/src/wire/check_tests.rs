@@ -360,3 +360,73 @@ fn tags() {
     assert_eq!(ethernet(&[0x81, 0, 0, 0, 0x81, 0, 0, 7]), place(8, 0, 22));
     assert_eq!(ethernet(&[0x81, 0, 0, 1, 0x81, 0, 0, 2, 0x81, 0, 0, 3]), None);
 }
+
+/// RFC 9568 sections 5.2.1 and 5.2.2: there is one type, and a router speaks the versions it is set
+/// to.
+#[test]
+fn every_other_version_and_type_is_rejected() {
+    let reject = |counter| Verdict::Reject(counter, Owner::Router(ROUTER));
+    for (good, flags) in
+        [(Packet::v3(), BOTH), (Packet::v2(), rule_flag::V2), (Packet::v6(), rule_flag::V3)]
+    {
+        let spoken = good.header[0] >> 4;
+        for nibble in 0..16 {
+            let mut packet = good.clone();
+            packet.header[0] = nibble << 4 | 1;
+            let verdict = judged(&packet, flags);
+            if nibble == spoken {
+                assert!(matches!(verdict, Verdict::Accept(_)), "{verdict:?}");
+            } else {
+                assert_eq!(verdict, reject(Counter::Version), "version {nibble}");
+            }
+            packet.header[0] = spoken << 4 | nibble;
+            let verdict = judged(&packet, flags);
+            if nibble == proto::ADVERTISEMENT {
+                assert!(matches!(verdict, Verdict::Accept(_)), "{verdict:?}");
+            } else {
+                assert_eq!(verdict, reject(Counter::Type), "type {nibble}");
+            }
+        }
+    }
+}
+
+/// RFC 9568 section 5.2.9: addresses are of the family of the packet they are in.
+#[test]
+fn addresses_of_the_other_family_have_the_wrong_length() {
+    let reject = Verdict::Reject(Counter::Length, Owner::Router(ROUTER));
+    for count in 1..=5 {
+        let mut packet = Packet::v3();
+        packet.addresses = vec![Packet::v6().addresses[0]; count];
+        packet.header[3] = u8::try_from(count).unwrap();
+        assert_eq!(judged(&packet, BOTH), reject);
+        let mut packet = Packet::v6();
+        packet.addresses = vec![Packet::v3().addresses[0]; count];
+        packet.header[3] = u8::try_from(count).unwrap();
+        assert_eq!(judged(&packet, rule_flag::V3), reject);
+    }
+}
+
+/// CARP shares protocol number, group and TTL, and calls itself version 2, type 1. What it has
+/// where VRRP counts addresses is the length of its digest, which does not fit.
+#[test]
+fn carp_is_never_taken_for_vrrp() {
+    for skew in [0, 100, 240, 255] {
+        let mut packet = Packet::v2();
+        // Version and type, virtual host, skew, digest in words, demotion, base.
+        packet.header = [0x21, VRID, skew, 7, 0, 1];
+        packet.addresses.clear();
+        // A counter of eight bytes and a digest of twenty.
+        packet.tail = (0..28).collect();
+        for (flags, counter) in [
+            (rule_flag::V2, Counter::Length),
+            (rule_flag::V2 | rule_flag::AUTH_PASS, Counter::Length),
+            (BOTH, Counter::Version),
+        ] {
+            let verdict = judged(&packet, flags);
+            assert_eq!(verdict, Verdict::Reject(counter, Owner::Router(ROUTER)));
+        }
+        packet.header[1] = 99;
+        let verdict = judged(&packet, rule_flag::V2);
+        assert!(matches!(verdict, Verdict::Reject(_, Owner::Port(PORT))), "{verdict:?}");
+    }
+}
