@@ -8,7 +8,7 @@ use vrrp_tests::lab::capture::{Capture, address};
 use vrrp_tests::lab::cases::{case, run_all};
 use vrrp_tests::lab::conf::{Vrrp, file};
 use vrrp_tests::lab::daemon::{Daemon, Kind};
-use vrrp_tests::lab::decode::{Frame, SeenAdvert};
+use vrrp_tests::lab::decode::{Frame, SeenAdvert, between};
 use vrrp_tests::lab::frame::{Packet, Path, v3};
 use vrrp_tests::lab::master::Beat;
 use vrrp_tests::lab::wait::eventually;
@@ -221,7 +221,8 @@ fn neighbour_advertisements() {
         let seen = wire.wait(0, SOON, "an announcement", |frame| {
             (frame.announces()? == address(vip)).then(|| frame.clone())
         });
-        assert!(seen.at > first);
+        let early = between(seen.at, first);
+        assert!(early.is_zero(), "{vip} is announced {early:?} before the first advert");
         let at = |from: usize, to: usize| seen.bytes.get(from..to).unwrap_or_default();
         assert_eq!(at(0, 6), [0x33, 0x33, 0, 0, 0, 1]);
         assert_eq!(at(38, 54), "ff02::1".parse::<std::net::Ipv6Addr>().expect("one").octets());

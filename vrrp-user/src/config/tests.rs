@@ -410,8 +410,7 @@ fn defaults_of_the_rfc() {
         assert_eq!(plain.advert_interval, Duration::from_secs(1));
         assert!(!plain.start_as_master);
     }
-    let (config, diagnostics) =
-        text(&format!("vrrp_instance V {{\n interface eth0\n {VIP}}}\n"));
+    let (config, diagnostics) = text(&format!("vrrp_instance V {{\n interface eth0\n {VIP}}}\n"));
     assert!(config.is_none());
     let found = lines(&diagnostics);
     assert!(found.len() == 1 && found[0].contains("virtual_router_id"), "{found:?}");
