@@ -4,9 +4,11 @@
 //! - [`sent`]: what its adverts and announcements look like
 //! - [`heard`]: what it makes of the adverts of others
 //! - [`hosts`]: what hosts get from it
+//! - [`meet`]: what becomes of two that are Active at once
 //! - [`timing`]: how exact it is
 mod heard;
 mod hosts;
+mod meet;
 mod sent;
 mod table;
 mod timing;
