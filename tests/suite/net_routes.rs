@@ -26,7 +26,7 @@ fn routes() -> Result<()> {
             no_track: true,
         }
     };
-    let instance = Instance {
+    let first = Instance {
         excluded: vec![no_track("2001:db8:4::50/64", "e4")],
         routes: vec![
             Route {
@@ -53,7 +53,7 @@ fn routes() -> Result<()> {
         }
         Ok(all)
     };
-    let task = start(&net, vec![router(A, instance.clone())])?;
+    let task = start(&net, vec![router(A, first.clone())])?;
     let all =
         |presence: Presence| move |report: &OwnedReport| report.routes == vec![presence.clone(); 5];
     task.settles(A, all(Presence::Absent));
@@ -98,8 +98,16 @@ fn routes() -> Result<()> {
     task.settles(A, |report| report.routes[0] == Presence::PendingNoDevice);
     add_link(&net.router, &net.host, "e4")?;
     task.settles(A, all(Presence::Present));
+    // One route leads to the gateway of another, in whichever order they stand.
+    let hop = route("10.66.0.1/32", None, Some("e4"));
+    let behind = ["10.55.0.0/16", "10.77.0.0/16"].map(|to| route(to, Some("10.66.0.1"), None));
+    let [before, after] = behind;
+    let mut chained = first.clone();
+    chained.routes = vec![before, hop, after];
+    task.tell(router(A, chained));
+    task.settles(A, |report| report.routes == vec![Presence::Present; 3]);
     // A reload that takes one away, and one the kernel refuses until its gateway is on a link.
-    let mut reloaded = instance;
+    let mut reloaded = first;
     reloaded.routes.truncate(1);
     reloaded.routes.push(route("10.80.0.0/16", Some("10.60.0.1"), None));
     task.tell(router(A, reloaded));
@@ -111,8 +119,33 @@ fn routes() -> Result<()> {
     assert_eq!(until(1)?, ["10.77.0.0/16 via 10.8.0.9 dev e4 src 10.8.0.50"]);
     net.router.ip("addr add 10.60.0.2/24 dev e0")?;
     task.settles(A, |report| report.routes == vec![Presence::Present; 2]);
+    // Two routers want the same one; it stays until both have given it up.
+    let other = Instance {
+        routes: vec![Route {
+            source: Some("10.8.0.50".parse()?),
+            ..route("10.77.0.0/16", Some("10.8.0.9"), Some("e4"))
+        }],
+        ..instance([no_track("10.8.0.50/24", "e4")])
+    };
     task.tell(own(A, false));
+    task.settles(A, |report| report.routes == vec![Presence::Absent; 2]);
+    task.tell(router(B, other));
+    task.tell(own(B, true));
+    task.tell(own(A, true));
+    task.settles(B, |report| report.routes == [Presence::Present]);
+    task.settles(A, |report| report.routes == vec![Presence::Present; 2]);
+    task.tell(own(A, false));
+    task.settles(A, |report| report.routes == vec![Presence::Absent; 2]);
+    assert_eq!(until(1)?, ["10.77.0.0/16 via 10.8.0.9 dev e4 src 10.8.0.50"]);
+    // Another's route to the same destination is not ours to replace.
+    net.router.ip("route add 10.80.0.0/16 via 10.60.0.3")?;
+    task.tell(own(A, true));
+    let refused = Presence::Failed("another route to this destination exists".into());
+    task.settles(A, |report| report.routes == [Presence::Present, refused.clone()]);
+    task.tell(own(A, false));
+    task.tell(own(B, false));
     task.stop()?;
     assert_eq!(ours()?, [""; 0]);
+    assert!(net.router.ip("route show")?.contains("10.80.0.0/16 via 10.60.0.3"));
     Ok(())
 }

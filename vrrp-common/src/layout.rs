@@ -120,6 +120,9 @@ pub mod rule_flag {
     pub const AUTH_PASS: u32 = 1 << 6;
     /// Accepts an empty address list (`no_virtual_ipaddress`).
     pub const NO_ADDRESSES: u32 = 1 << 7;
+    /// VRRPv3 over IPv6: the first address may be any. For routers whose own first address is not
+    /// link-local, whose peers will be configured alike.
+    pub const FIRST_ADDRESS_ANY: u32 = 1 << 9;
     /// Stamp with the coarse clock (as coarse as a scheduler tick).
     pub const COARSE_CLOCK: u32 = 1 << 8;
 }

@@ -1,12 +1,23 @@
 //! How does a missing Debian package get installed?
 use crate::privilege::Privilege;
-use crate::program::{find, output, pass, shown};
-use anyhow::{Context as _, Result, bail};
-use std::path::Path;
+use crate::program::{find, output, pass};
+use anyhow::{Context as _, Result, bail, ensure};
 use std::process::{Command, Stdio};
 
-/// Where Debian's packages ask whether they may start their services.
-const POLICY: &str = "/usr/sbin/policy-rc.d";
+/// Installs its arguments. Freshly installed services stay stopped, as a peer's daemon on the real
+/// network would be a second master; the file that says so goes in any case, also on Ctrl-C.
+const INSTALL: &str = r#"
+set -e
+export DEBIAN_FRONTEND=noninteractive
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    trap 'exit 130' HUP INT TERM
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+fi
+apt-get install -y -q --no-install-recommends "$@"
+"#;
 
 /// A program the project runs, and the package that has it.
 #[derive(Clone, Copy)]
@@ -69,16 +80,14 @@ pub(crate) fn install(packages: &[&str], privilege: Privilege) -> Result<()> {
     if !available(packages, privilege)? {
         bail!("apt does not know all of these; as root: apt-get update && {advice}");
     }
-    let Some(mut apt) = privilege.command("env") else {
+    let Some(mut sh) = privilege.command("sh") else {
         bail!("packages are missing and this needs root: {advice}");
     };
     eprintln!("setup: installing {}", packages.join(" "));
-    let _quiet = Quiet::new(privilege)?;
-    apt.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-q"])
-        .arg("--no-install-recommends")
-        .args(packages)
-        .stdin(Stdio::null());
-    pass(&mut apt).with_context(|| format!("as root, by hand: {advice}"))
+    sh.args(["-c", INSTALL, "install"]).args(packages).stdin(Stdio::null());
+    let status = sh.status().context("cannot run sh")?;
+    ensure!(status.success(), "apt-get failed ({status}); as root, by hand: {advice}");
+    Ok(())
 }
 
 /// Makes sure that the programs of `needs` are there.
@@ -93,32 +102,4 @@ pub(crate) fn provide(needs: &[Need], privilege: Privilege) -> Result<()> {
             absent.iter().map(|need| format!("{} for {}", need.program, need.purpose)).collect();
         format!("missing: {}", reasons.join(", "))
     })
-}
-
-/// While it lives, freshly installed services stay stopped: a peer's daemon on the real network
-/// would be a second master.
-struct Quiet(Option<Privilege>);
-
-impl Quiet {
-    fn new(privilege: Privilege) -> Result<Self> {
-        if Path::new(POLICY).exists() {
-            return Ok(Self(None));
-        }
-        let script = format!("printf '#!/bin/sh\\nexit 101\\n' >{POLICY} && chmod 755 {POLICY}");
-        if let Some(mut sh) = privilege.command("sh") {
-            pass(sh.args(["-c", &script]))?;
-        }
-        Ok(Self(Some(privilege)))
-    }
-}
-
-impl Drop for Quiet {
-    fn drop(&mut self) {
-        if let Some(mut rm) = self.0.and_then(|privilege| privilege.command("rm")) {
-            rm.args(["-f", POLICY]);
-            if let Err(why) = pass(&mut rm) {
-                eprintln!("setup: remove {POLICY} by hand ({}): {why:#}", shown(&rm));
-            }
-        }
-    }
 }

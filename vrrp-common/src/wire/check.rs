@@ -192,7 +192,7 @@ fn advert<B: Bytes + ?Sized, T: Tables>(
         if rule.flags & rule_flag::NO_ADDRESSES == 0 {
             return Err(Counter::AddressCountZero.into());
         }
-    } else if envelope.family == Family::V6 {
+    } else if envelope.family == Family::V6 && rule.flags & rule_flag::FIRST_ADDRESS_ANY == 0 {
         // Erratum 8300.
         let first = bytes.at(envelope.message + proto::HEADER_LEN).ok_or(Counter::Length)?;
         if !is_link_local(*first) {

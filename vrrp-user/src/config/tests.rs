@@ -228,6 +228,57 @@ fn quotes_and_escapes() {
 }
 
 #[test]
+fn comments_and_braces_stand_anywhere() {
+    let config = good(
+        "vrrp_instance A{interface eth0#x\nvirtual_router_id 5!y\n#}\nauthentication\n\n{#{\n\
+         auth_type PASS\nauth_pass pa#ss\n}virtual_ipaddress{10.0.0.1}}vrrp_instance B\n{\n\
+         interface eth1\n virtual_router_id 5\n no_virtual_ipaddress }\n",
+    );
+    let [a, b] = config.instances.as_slice() else { panic!("two instances") };
+    assert_eq!((&*a.interface, a.vrid.get(), a.password), ("eth0", 5, Some(*b"pa\0\0\0\0\0\0")));
+    assert_eq!((&*b.name, b.addresses.len(), b.family), ("B", 0, Family::V4));
+}
+
+#[test]
+fn blocks_without_end_are_cut() {
+    let (config, diagnostics) = text(&"a {\n".repeat(100_000));
+    assert!(config.is_none());
+    assert!(diagnostics.iter().any(|found| found.code == "too-deep"));
+    let (config, _) = text(&"}\n".repeat(100_000));
+    assert!(config.is_none());
+}
+
+#[test]
+fn strict_mode_follows_keepalived() {
+    let body = |line: &str| format!("strict_mode\n{line}\n{VIP}");
+    let found = bad(&body("authentication {\nauth_type PASS\nauth_pass x\n}"));
+    assert!(found.iter().all(|line| line.contains(": warning: ")), "{found:?}");
+    assert!(found[1].contains("authentication is not used in strict mode"), "{found:?}");
+    let found = bad(&body("unicast_peer { 10.0.0.9 }"));
+    assert!(found.iter().any(|line| line.contains("error: strict mode has no unicast peers")));
+    let config = text(&format!(
+        "global_defs {{\n vrrp_strict\n}}\nvrrp_instance V {{\n interface eth0\n state MASTER\n\
+         preempt_delay 3\n virtual_router_id 5\n higher_prio_send_advert\n{VIP}}}\n"
+    ));
+    let instance = config.0.expect("only warnings").instances[0].clone();
+    assert!(!instance.start_as_master && !instance.answer_higher);
+    assert_eq!((instance.preempt_delay, instance.garp.lower_repeat), (Duration::ZERO, 0));
+}
+
+#[test]
+fn passwords() {
+    let auth = |lines: &str| format!("authentication {{\n{lines}\n}}\n{VIP}");
+    let long = bad(&auth("auth_type PASS\nauth_pass 123456789"));
+    assert_eq!(long, ["t.conf:6:11: warning: only the first 8 characters of `auth_pass` count"]);
+    assert_eq!(
+        bad(&auth("auth_type PASS")),
+        ["t.conf:4:1: error: authentication without `auth_pass`"]
+    );
+    let v3 = bad(&format!("version 3\n{}", auth("auth_type PASS\nauth_pass x")));
+    assert!(v3[0].contains("error: VRRP version 3 has no authentication (RFC 9568 section 9)"));
+}
+
+#[test]
 fn defaults_come_from_the_globals() {
     let config = good(&format!(
         "vrrp_instance A {{\n virtual_router_id 1\n{VIP}}}\n\

@@ -45,6 +45,8 @@ pub enum Message {
     Reload(Arc<Config>, oneshot::Sender<Result<(), String>>),
     /// A copy of everything for a report.
     View(oneshot::Sender<View>),
+    /// Look whether the program is still attached.
+    Inspect,
     /// Step down and end.
     Shutdown,
 }
@@ -234,6 +236,7 @@ impl AdvertLoop {
                 Message::View(answer) => {
                     let _ = answer.send(self.view());
                 }
+                Message::Inspect => self.inspect(),
                 Message::Shutdown => {
                     self.stopping = true;
                     self.tell(clock::now(), Input::Shutdown);

@@ -220,6 +220,16 @@ impl AdvertLoop {
         self.tell(clock::now(), Input::Link { name, state });
     }
 
+    /// Looks whether the program is still attached where it was.
+    pub(super) fn inspect(&mut self) {
+        for port in self.plane.check_attached() {
+            let (interface, path) = (&port.interface, port.path.name());
+            let why = port.why.as_deref().unwrap_or("no reason known");
+            tracing::warn!("{interface}: adverts take the {path} path from now on: {why}");
+            self.watched.clear();
+        }
+    }
+
     fn transition(
         &mut self,
         router: RouterId,

@@ -26,6 +26,13 @@ pub fn rule(router: RouterId, instance: &Instance, source: Option<IpAddr>) -> Ro
     if instance.addresses.is_empty() {
         flags |= rule_flag::NO_ADDRESSES;
     }
+    // What a router itself announces it cannot refuse from others (keepalived does not care what
+    // comes first).
+    if let Some(IpAddr::V6(first)) = instance.addresses.first().map(|vip| vip.address)
+        && !first.is_unicast_link_local()
+    {
+        flags |= rule_flag::FIRST_ADDRESS_ANY;
+    }
     let mut peers = Vec::new();
     let mut local = [0; 16];
     if let Transport::Unicast { peers: configured, .. } = &instance.transport {
@@ -59,7 +66,7 @@ pub const fn group(instance: &Instance) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::Peer as ConfiguredPeer;
+    use crate::config::model::{Peer as ConfiguredPeer, Vip};
     use vrrp_common::ident::{Family, Vrid};
 
     #[test]
@@ -74,6 +81,25 @@ mod tests {
         assert_eq!((planned.peers[0].1.min_ttl, planned.peers[0].1.max_ttl), (254, 255));
         assert_eq!(group(&instance), None);
         assert_eq!(rule(RouterId(3), &instance, None).rule.local, [0; 16]);
+    }
+
+    #[test]
+    fn a_first_address_of_its_own_kind_is_taken() {
+        let mut instance = Instance::new("VI_1", "eth0", Vrid::new(7).unwrap(), Family::V6);
+        for (first, any) in [("fe80::100", false), ("2001:db8::1", true)] {
+            let address = first.parse().unwrap();
+            instance.addresses = vec![Vip {
+                address,
+                prefix: 64,
+                dev: "eth0".into(),
+                label: None,
+                broadcast: None,
+                scope: 0,
+                no_track: false,
+            }];
+            let flags = rule(RouterId(0), &instance, None).rule.flags;
+            assert_eq!(flags & rule_flag::FIRST_ADDRESS_ANY != 0, any, "{first}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How adverts reach the engine: XDP where it can be had, packet sockets elsewhere.
 //!
 //! - [`port`]: what the rest of the program knows of it
-//! - [`plane`]: the two paths as one
+//! - [`plane`], [`settings`]: the two paths as one
 //! - [`object`], [`program`], [`attach`], [`hook`], [`tags`]: the XDP program, from bytes to an
 //!   interface
 //! - [`pod`], [`shared`]: its maps
@@ -18,6 +18,7 @@ pub mod plane;
 pub mod pod;
 pub mod port;
 pub mod program;
+pub mod settings;
 pub mod shared;
 pub mod socket;
 pub mod sys;

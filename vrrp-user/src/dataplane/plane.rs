@@ -9,6 +9,7 @@ use super::memory::Memory;
 use super::object::Missing;
 use super::port::{Dataplane, News, Path, PortReport, RouterRule, XdpMode, stamp};
 use super::program::{Link, LoadError, Program};
+pub use super::settings::Settings;
 use super::socket::PacketSocket;
 use super::tags::InFrames;
 use crate::engine::input::{Heard, Stamp};
@@ -18,37 +19,6 @@ use std::os::fd::BorrowedFd;
 use vrrp_common::ident::RouterId;
 use vrrp_common::layout::{self, Counts, Expect, LARGE_EVENT, PeerKey, PortKey, rule_index};
 use vrrp_common::time::Instant;
-
-/// How the dataplane is set up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Settings {
-    /// `--xdp-mode`.
-    pub mode: XdpMode,
-    /// Most interfaces.
-    pub ports: u32,
-    /// Most routers; every [`RouterId`] is below.
-    pub routers: u32,
-    /// Bytes of the ring buffer: a power of two, and a multiple of the page size.
-    pub ring_bytes: u32,
-    /// Whether the program logs every verdict.
-    pub log: bool,
-}
-
-impl Settings {
-    /// Defaults for a mode: 64 interfaces, 4096 routers.
-    pub const fn new(mode: XdpMode) -> Self {
-        Self { mode, ports: 64, routers: 4096, ring_bytes: 1 << 20, log: false }
-    }
-
-    /// Rounded to what the kernel can index quickest, and never less than the defaults.
-    fn rounded(self) -> Self {
-        Self {
-            ports: self.ports.max(1),
-            routers: self.routers.max(4096).checked_next_power_of_two().unwrap_or(1 << 31),
-            ..self
-        }
-    }
-}
 
 /// More packets than a socket's buffer can hold, so that a flood does not keep a drain from ending.
 const MOST_QUEUED: u32 = 16_384;
@@ -195,23 +165,6 @@ impl Plane {
         }
     }
 
-    /// Looks whether the program is still on every interface it was put on, and lets sockets take
-    /// over where it is not. To be called when a link changed; says which ports changed.
-    pub fn check_attached(&mut self) -> Vec<PortReport> {
-        let Some(id) = self.program.as_ref().map(Program::id) else {
-            return Vec::new();
-        };
-        let gone: Vec<u32> = self
-            .ports
-            .iter()
-            .filter(|(_, port)| {
-                matches!(port.receiver, Receiver::Xdp(..)) && !hook::has(port.key.ifindex, id)
-            })
-            .map(|(&number, _)| number)
-            .collect();
-        gone.iter().filter_map(|&number| self.fall_back(number)).collect()
-    }
-
     fn fall_back(&mut self, number: u32) -> Option<PortReport> {
         let mut port = self.ports.remove(&number)?;
         let detached = "the XDP program was detached by someone else";
@@ -307,6 +260,9 @@ impl Dataplane for Plane {
             Port { interface: interface.to_owned(), key, path, why, receiver, overflowed: false };
         let report = self.report(number, &port);
         self.ports.insert(number, port);
+        if known {
+            self.listen(interface);
+        }
         failed.map_or(Ok(report), Err)
     }
 
@@ -488,6 +444,21 @@ impl Dataplane for Plane {
             port.overflowed = false;
         }
         lost
+    }
+
+    fn check_attached(&mut self) -> Vec<PortReport> {
+        let Some(id) = self.program.as_ref().map(Program::id) else {
+            return Vec::new();
+        };
+        let gone: Vec<u32> = self
+            .ports
+            .iter()
+            .filter(|(_, port)| {
+                matches!(port.receiver, Receiver::Xdp(..)) && !hook::has(port.key.ifindex, id)
+            })
+            .map(|(&number, _)| number)
+            .collect();
+        gone.iter().filter_map(|&number| self.fall_back(number)).collect()
     }
 }
 

@@ -118,6 +118,10 @@ pub trait Dataplane: Heard {
     fn ports(&self) -> Vec<PortReport>;
     /// Routers whose news found the ring full since last asked: they must miss nothing more.
     fn lost(&mut self) -> Vec<RouterId>;
+    /// Looks whether the XDP program is still on every interface it was put on, and lets sockets
+    /// take over where it is not; says which ports changed. The kernel announces no detaching, so
+    /// this is to be called when a link changed, and now and then: it asks one question a port.
+    fn check_attached(&mut self) -> Vec<PortReport>;
 }
 
 /// A stamp from shared memory.

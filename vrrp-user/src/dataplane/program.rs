@@ -1,9 +1,9 @@
 //! What is the loaded XDP program, and what can be done with its maps.
 use super::log::Messages;
 use super::object;
-use super::plane::Settings;
 use super::pod::MapPod;
 use super::port::Path;
+use super::settings::Settings;
 use super::shared::Shared;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf};
 use aya::programs::xdp::XdpLinkId;

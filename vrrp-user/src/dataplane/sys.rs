@@ -24,6 +24,8 @@ pub fn packet_socket(ifindex: u32, filter: &[SockFilter]) -> io::Result<OwnedFd>
     socket.set_nonblocking(true)?;
     socket.attach_filter(filter)?;
     set(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
+    // Takes effect a moment later where no other socket asked before; until then the time is that
+    // of reading.
     set(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
     // Needs CAP_NET_ADMIN; the default holds some hundred adverts as well.
     let _default_kept = set(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 4 << 20);

@@ -1,13 +1,38 @@
 //! When is which address announced: pacing, repetition, and calm while links flap.
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::IpAddr;
 use std::time::Duration;
-use vrrp_common::ident::{Family, RouterId};
+use vrrp_common::ident::{Family, Mac, RouterId};
 use vrrp_common::time::Instant;
 
 /// Which address: its router and its number there.
 pub(crate) type Which = (RouterId, usize);
 /// Announcements of one interface in one family follow each other with the same pace.
 pub(crate) type Lane = (u32, Family);
+
+/// An address to be announced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Announcement {
+    /// Whose.
+    pub(crate) router: RouterId,
+    /// Which of its addresses.
+    pub(crate) address: usize,
+    /// How often.
+    pub(crate) times: u32,
+    /// It came back, with its link or after someone removed it; flapping must not flood.
+    pub(crate) returned: bool,
+}
+
+/// Where an announcement goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Target {
+    /// The link.
+    pub(crate) ifindex: u32,
+    /// Its Ethernet address.
+    pub(crate) mac: Mac,
+    /// The virtual address.
+    pub(crate) address: IpAddr,
+}
 
 /// An address that comes back again within this time is announced once more at its end, not each
 /// time: a flapping link would flood its neighbours.
@@ -29,7 +54,7 @@ struct Queue {
 #[derive(Debug, Default)]
 pub(crate) struct Announcer {
     lanes: BTreeMap<Lane, Queue>,
-    returned: HashMap<Which, Instant>,
+    returned: BTreeMap<Which, Instant>,
     later: BTreeMap<(Instant, Which), u32>,
     interval_v4: Duration,
     interval_v6: Duration,
@@ -56,29 +81,21 @@ impl Announcer {
     }
 
     /// The same for an address that came back with its link, or was put back: at once, or where that
-    /// happened only a moment ago, a little later. `false` where it will be later.
-    pub(crate) fn add_returned(
-        &mut self,
-        lane: Lane,
-        which: Which,
-        times: u32,
-        now: Instant,
-    ) -> bool {
+    /// happened only a moment ago, a little later.
+    pub(crate) fn add_returned(&mut self, lane: Lane, which: Which, times: u32, now: Instant) {
         match self.returned.get(&which) {
             Some(last) if now.since(*last) < CALM => {
                 self.later.insert((*last + CALM, which), times);
-                false
             }
             _ => {
                 self.returned.insert(which, now);
                 self.add(lane, which, times);
-                true
             }
         }
     }
 
     /// Addresses that came back a while ago and are due to be announced, to be given to
-    /// [`Self::add`] if they are still there.
+    /// [`Self::add_returned`] again if they are still there.
     pub(crate) fn calmed(&mut self, now: Instant) -> Vec<(Which, u32)> {
         let mut due = Vec::new();
         while let Some(first) = self.later.first_entry() {
@@ -87,7 +104,6 @@ impl Announcer {
                 break;
             }
             due.push((which, first.remove()));
-            self.returned.insert(which, now);
         }
         due
     }
@@ -137,13 +153,17 @@ impl Announcer {
         queue.not_before = queue.not_before.max(now + AGAIN);
     }
 
-    /// Forgets a router.
+    /// One that was due could not be sent, for its link is down: its next return is the first.
+    pub(crate) fn unsent(&mut self, which: Which) {
+        self.returned.remove(&which);
+    }
+
+    /// Forgets when the addresses of a router came back. What is queued for it finds no address when
+    /// it is due.
     pub(crate) fn forget(&mut self, router: RouterId) {
-        self.returned.retain(|which, _| which.0 != router);
-        self.later.retain(|(_, which), _| which.0 != router);
-        for queue in self.lanes.values_mut() {
-            queue.order.retain(|which| which.0 != router);
-            queue.left.retain(|which, _| which.0 != router);
+        let mut later = self.returned.split_off(&(router, 0));
+        if let Some(next) = router.0.checked_add(1) {
+            self.returned.append(&mut later.split_off(&(RouterId(next), 0)));
         }
     }
 
@@ -153,5 +173,86 @@ impl Announcer {
         let lanes = lanes.map(|queue| queue.not_before).min();
         let later = self.later.keys().next().map(|(at, _)| *at);
         lanes.into_iter().chain(later).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LANE: Lane = (7, Family::V4);
+    const OTHER: Lane = (7, Family::V6);
+
+    fn which(address: usize) -> Which {
+        (RouterId(1), address)
+    }
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_nanos(10_000_000_000) + Duration::from_millis(millis)
+    }
+
+    /// In rounds, so that every address is announced once before any is twice.
+    #[test]
+    fn rounds() {
+        let mut announcer = Announcer::default();
+        announcer.add(LANE, which(0), 2);
+        announcer.add(LANE, which(1), 1);
+        announcer.add(LANE, which(0), 2);
+        announcer.add(OTHER, which(2), 0);
+        assert_eq!(announcer.due(at(0)), [(LANE, vec![which(0), which(1), which(0)])]);
+        assert_eq!(announcer.due(at(0)), []);
+        assert_eq!(announcer.deadline(), None);
+    }
+
+    #[test]
+    fn pace() {
+        let mut announcer = Announcer::default();
+        announcer.set_intervals(Duration::from_millis(100), Duration::ZERO);
+        for address in 0..3 {
+            announcer.add(LANE, which(address), 1);
+            announcer.add(OTHER, which(10 + address), 1);
+        }
+        let first = announcer.due(at(0));
+        assert_eq!(first, [(LANE, vec![which(0)]), (OTHER, (10..13).map(which).collect())]);
+        assert_eq!(announcer.deadline(), Some(at(100)));
+        assert_eq!(announcer.due(at(99)), []);
+        assert_eq!(announcer.due(at(100)), [(LANE, vec![which(1)])]);
+        assert_eq!(announcer.due(at(250)), [(LANE, vec![which(2)])]);
+        // The pace holds for what comes later, too.
+        announcer.add(LANE, which(4), 1);
+        assert_eq!(announcer.deadline(), Some(at(350)));
+        // One that found no room is not forgotten.
+        assert_eq!(announcer.due(at(350)), [(LANE, vec![which(4)])]);
+        announcer.refused(LANE, which(4), at(350));
+        assert_eq!(announcer.due(at(450)), [(LANE, vec![which(4)])]);
+    }
+
+    #[test]
+    fn calm_while_flapping() {
+        let mut announcer = Announcer::default();
+        let mut sent = Vec::new();
+        for millis in 0..2500 {
+            let now = at(millis);
+            if millis < 1500 {
+                announcer.add_returned(LANE, which(0), 1, now);
+            }
+            for (which, times) in announcer.calmed(now) {
+                announcer.add_returned(LANE, which, times, now);
+            }
+            sent.extend(announcer.due(now).iter().map(|_| millis));
+        }
+        assert_eq!(sent, [0, 1000, 2000]);
+        assert_eq!(announcer.deadline(), None);
+        // Not sent after all: what comes next is not held back.
+        announcer.add_returned(LANE, which(0), 1, at(5000));
+        announcer.due(at(5000));
+        announcer.unsent(which(0));
+        announcer.add_returned(LANE, which(0), 1, at(5001));
+        assert!(announcer.deadline().is_some_and(|deadline| deadline <= at(5001)), "at once");
+        announcer.add(LANE, which(1), 1);
+        announcer.due(at(5001));
+        announcer.add_returned(LANE, (RouterId(2), 0), 1, at(5001));
+        announcer.forget(RouterId(1));
+        assert_eq!(announcer.returned.keys().collect::<Vec<_>>(), [&(RouterId(2), 0)]);
     }
 }

@@ -1,6 +1,7 @@
 //! What can the kernel tell of links, addresses and routes, freed from how netlink says it.
 use crate::config::model::Name;
 use rustix::io::Errno;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use vrrp_common::ident::Mac;
@@ -115,6 +116,17 @@ impl Path {
             && self.source == actual.source
             && (self.ifindex.is_none() || self.ifindex == actual.ifindex)
     }
+}
+
+/// Those of `paths` that lead where `path` does.
+pub(crate) fn alongside<'a>(
+    paths: &'a BTreeSet<Path>,
+    path: &Path,
+) -> impl Iterator<Item = &'a Path> {
+    // The least of all with this table, destination and prefix.
+    let least = Path { via: None, ifindex: None, source: None, metric: 0, scope: None, ..*path };
+    let head = |path: &Path| (path.table, path.destination, path.prefix);
+    paths.range(least..).take_while(move |other| head(other) == head(&least))
 }
 
 /// One thing to be told to the kernel.

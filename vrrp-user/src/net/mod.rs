@@ -3,9 +3,14 @@
 //! Two halves. [`task`] runs on tokio: it follows links and addresses, and makes the kernel's
 //! addresses and routes what they should be. The transmitter lives on the loop's thread.
 //!
-//! - [`task`]: commands in, events out
+//! - [`task`]: commands in, events out; `work` joins what follows
+//!   - `netlink` asks and hears the kernel, `message` knows its words, `change` what they mean
+//!   - `table`: what is in the kernel
+//!   - `reconcile`: what has to be done, with `slots`, `entry`, `routes`, `promote`, `patience`
+//!   - `announce`: when addresses are announced
 //! - [`transmit`]: adverts, built by `frame`
 //! - [`membership`]: multicast groups
+//! - `sys`: the few calls that need `unsafe`
 mod announce;
 mod change;
 mod entry;

@@ -72,7 +72,7 @@ mod tests {
         }
         assert_eq!(patience.deadline(), Some(start + WINDOW));
         assert!(patience.due(start + Duration::from_millis(999)).is_empty());
-        assert_eq!(patience.due(start + WINDOW), [slot.clone()]);
+        assert_eq!(patience.due(start + WINDOW), std::slice::from_ref(&slot));
         assert!(patience.allows(&slot, start + WINDOW));
         assert_eq!(patience.deadline(), None);
     }

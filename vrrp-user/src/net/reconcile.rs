@@ -2,6 +2,7 @@
 //!
 //! Level-triggered: nothing here remembers what was done before, only what is wanted and what the
 //! kernel tells.
+use super::announce::{Announcement, Target};
 use super::change::{Change, Held, Operation, Outcome, Place, Refusal};
 use super::entry::{Blame, Entry};
 use super::patience::Patience;
@@ -13,28 +14,14 @@ use super::task::{Link, OwnedReport, Presence};
 use crate::config::model::{Instance, Name, Vip};
 use rustix::io::Errno;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::net::IpAddr;
 use std::sync::Arc;
-use vrrp_common::ident::{Mac, Priority, RouterId};
+use vrrp_common::ident::{Priority, RouterId};
 use vrrp_common::time::Instant;
 
 struct Router {
     instance: Arc<Instance>,
     own: bool,
     entries: Vec<Entry>,
-}
-
-/// An address to be announced.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Announcement {
-    /// Whose.
-    pub(crate) router: RouterId,
-    /// Which of its addresses.
-    pub(crate) address: usize,
-    /// How often.
-    pub(crate) times: u32,
-    /// It came back, with its link or after someone removed it; flapping must not flood.
-    pub(crate) returned: bool,
 }
 
 /// Desired and actual.
@@ -489,17 +476,6 @@ impl Reconciler {
             self.dirty.insert(slot);
         }
     }
-}
-
-/// Where an announcement goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Target {
-    /// The link.
-    pub(crate) ifindex: u32,
-    /// Its Ethernet address.
-    pub(crate) mac: Mac,
-    /// The virtual address.
-    pub(crate) address: IpAddr,
 }
 
 #[cfg(test)]

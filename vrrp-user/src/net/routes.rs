@@ -1,5 +1,5 @@
 //! Which routes have to be added and removed so that the kernel has those that are wanted.
-use super::change::{Change, Operation, Outcome, Path, Refusal};
+use super::change::{Change, Operation, Outcome, Path, Refusal, alongside};
 use super::table::Table;
 use super::task::Presence;
 use crate::config::model::{Instance, Route};
@@ -28,6 +28,8 @@ pub(crate) struct Routes {
     owners: BTreeMap<RouterId, Owner>,
     /// Routes nobody has any more, to be removed where they are present.
     orphans: Vec<Route>,
+    /// Routes being added, and for whom.
+    asked: BTreeMap<Path, Vec<(RouterId, usize)>>,
     look: bool,
     stale: bool,
 }
@@ -109,9 +111,11 @@ impl Routes {
         }
         let mut wanted = BTreeSet::new();
         let mut unwanted = std::mem::take(&mut self.orphans);
+        // In the order of the file: one may be the way to the gateway of the next.
         let mut adds = Vec::new();
+        self.asked.clear();
         for (id, owner) in &mut self.owners {
-            for item in &mut owner.items {
+            for (number, item) in owner.items.iter_mut().enumerate() {
                 if !owner.own {
                     unwanted.push(item.route.clone());
                     item.settle(Presence::Absent, *id, touched);
@@ -126,11 +130,15 @@ impl Routes {
                     Possible::Now(path, there) => (path, there),
                 };
                 wanted.insert(path);
-                if table.routes().iter().any(|actual| path.is(actual)) {
+                if alongside(table.routes(), &path).any(|actual| path.is(actual)) {
                     item.settle(there, *id, touched);
                 } else if !(item.tried && owner.no_repair) {
                     item.tried = true;
-                    adds.push(Operation::AddRoute(path));
+                    let asked = self.asked.entry(path).or_default();
+                    if asked.is_empty() {
+                        adds.push(Operation::AddRoute(path));
+                    }
+                    asked.push((*id, number));
                 } else {
                     item.settle(Presence::Absent, *id, touched);
                 }
@@ -139,10 +147,9 @@ impl Routes {
         let mut removes = BTreeSet::new();
         for route in unwanted {
             let Possible::Now(path, _) = possible(&route, table) else { continue };
-            removes.extend(table.routes().iter().filter(|actual| path.is(actual)));
+            removes.extend(alongside(table.routes(), &path).filter(|actual| path.is(actual)));
         }
-        removes.retain(|actual| !wanted.iter().any(|path| path.is(actual)));
-        adds.dedup();
+        removes.retain(|actual| !alongside(&wanted, actual).any(|path| path.is(actual)));
         (removes.into_iter().map(Operation::DeleteRoute).collect(), adds)
     }
 
@@ -162,28 +169,28 @@ impl Routes {
             }
             return;
         }
-        if outcome == Ok(()) && !table.routes().iter().any(|actual| path.is(actual)) {
+        if outcome.is_ok() && !alongside(table.routes(), path).any(|actual| path.is(actual)) {
             table.apply(Change::Route(*path));
         }
-        for (id, owner) in &mut self.owners {
-            for item in owner.items.iter_mut().filter(|_| owner.own) {
-                let Possible::Now(own, there) = possible(&item.route, table) else { continue };
-                if own != *path {
-                    continue;
-                }
-                let presence = match &outcome {
-                    Ok(()) => there,
-                    Err(refusal) => match refusal.errno {
-                        Errno::EXIST => {
-                            Presence::Failed("another route to this destination exists".into())
-                        }
-                        Errno::NETDOWN => Presence::PendingLinkDown,
-                        Errno::NODEV => Presence::PendingNoDevice,
-                        _ => Presence::Failed(refusal.to_string()),
-                    },
-                };
-                item.settle(presence, *id, touched);
-            }
+        // Perhaps it is the way to the gateway of one that was refused.
+        self.look |= outcome.is_ok();
+        for (id, number) in self.asked.remove(path).unwrap_or_default() {
+            let Some(owner) = self.owners.get_mut(&id) else { continue };
+            let Some(item) = owner.items.get_mut(number) else { continue };
+            let presence = match &outcome {
+                Ok(()) => match possible(&item.route, table) {
+                    Possible::Now(_, presence) | Possible::Later(presence) => presence,
+                },
+                Err(refusal) => match refusal.errno {
+                    Errno::EXIST => {
+                        Presence::Failed("another route to this destination exists".into())
+                    }
+                    Errno::NETDOWN => Presence::PendingLinkDown,
+                    Errno::NODEV => Presence::PendingNoDevice,
+                    _ => Presence::Failed(refusal.to_string()),
+                },
+            };
+            item.settle(presence, id, touched);
         }
     }
 }

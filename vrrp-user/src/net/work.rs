@@ -1,8 +1,8 @@
 //! How do netlink, the reconciler and the announcements work together.
-use super::announce::{Announcer, Lane, Which};
+use super::announce::{Announcer, Lane, Target, Which};
 use super::message::Dump;
 use super::netlink::{Lapse, Netlink};
-use super::reconcile::{Reconciler, Target};
+use super::reconcile::Reconciler;
 use super::sys;
 use super::task::{Command, Event, Link, Options, Owned};
 use crate::config::model::Name;
@@ -73,9 +73,6 @@ impl<E: Fn(Event)> Work<E> {
             }
             Command::Own { router, own, announce } => {
                 self.reconciler.own(router, own, announce);
-                if !own {
-                    self.announcer.forget(router);
-                }
             }
             Command::Announce { router, times } => self.reconciler.announce(router, times),
             Command::Globals(config) => {
@@ -270,7 +267,7 @@ impl<E: Fn(Event)> Work<E> {
         }
         for (which, times) in self.announcer.calmed(now) {
             if let Some(lane) = self.lane(which) {
-                self.announcer.add(lane, which, times);
+                self.announcer.add_returned(lane, which, times, now);
             }
         }
         for (lane, due) in self.announcer.due(now) {
@@ -285,13 +282,13 @@ impl<E: Fn(Event)> Work<E> {
     }
 
     fn send(&mut self, lane: Lane, due: &[Which], now: Instant) {
-        let frames: Vec<(Which, Vec<u8>)> = due
-            .iter()
-            .filter_map(|which| {
-                let target = self.reconciler.announceable(which.0, which.1)?;
-                (target.ifindex == lane.0).then(|| (*which, frame(&target)))
-            })
-            .collect();
+        let mut frames = Vec::with_capacity(due.len());
+        for which in due {
+            match self.reconciler.announceable(which.0, which.1) {
+                Some(target) if target.ifindex == lane.0 => frames.push((*which, frame(&target))),
+                _ => self.announcer.unsent(*which),
+            }
+        }
         if frames.is_empty() {
             return;
         }
@@ -314,6 +311,7 @@ impl<E: Fn(Event)> Work<E> {
                 Err(error) if is_full(&error) => self.announcer.refused(lane, which, now),
                 Err(error) => {
                     // A dead link: it is announced when it returns.
+                    self.announcer.unsent(which);
                     gone |= error.raw_os_error() != Some(libc::ENETDOWN);
                     tracing::debug!(ifindex = lane.0, %error, "announcement not sent");
                 }

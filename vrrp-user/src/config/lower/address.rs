@@ -85,6 +85,11 @@ fn address(line: &Node, findings: &mut Findings) -> Option<VipDraft> {
                 };
                 match name {
                     "dev" => draft.dev = value::interface(word, findings),
+                    "scope" if address.is_ipv6() => {
+                        findings
+                            .warning("scope", word.span, "`scope` has no effect here")
+                            .label("the kernel derives the scope of an IPv6 address");
+                    }
                     "scope" => {
                         draft.vip.scope = value::scope(word, findings).unwrap_or_default();
                     }

@@ -1,12 +1,11 @@
 //! Does an instance make sense as a whole, and what does it come to with the defaults.
-use super::address::VipDraft;
 use super::globals::{GarpDraft, Global};
 use super::instance::Draft;
 use super::parts::Kind;
+use super::reach::{families, family, first_link_local, transport};
 use crate::config::findings::{Findings, Span};
-use crate::config::model::{Checksum, Garp, Instance, Name, Transport, Vip};
+use crate::config::model::{Checksum, Garp, Instance, Name, TrackInterface, Vip};
 use crate::config::tree::Node;
-use std::net::IpAddr;
 use std::time::Duration;
 use vrrp_common::ident::{Family, Priority, Version};
 use vrrp_common::wire::vrrp::ChecksumForm;
@@ -88,7 +87,7 @@ pub(super) fn finish(
             instance.routes.push(route.route.clone());
         }
     }
-    instance.track_interfaces = draft.track_interfaces;
+    instance.track_interfaces = tracked(draft.track_interfaces, &interface, priority, findings);
     instance.garp = garp(draft.garp, global.garp, strict);
     instance.answer_lower = match draft.lower_prio_no_advert.or(global.lower_prio_no_advert) {
         Some(silent) => !silent,
@@ -127,16 +126,6 @@ fn interface(node: &Node, draft: &Draft, global: &Global, findings: &mut Finding
     global.default_interface.clone()
 }
 
-/// The family of the first virtual address; without any, of whatever address is given.
-fn family(draft: &Draft) -> Family {
-    let vips = draft.addresses.iter().map(VipDraft::address);
-    let others = [draft.unicast_source, draft.multicast_source, draft.group];
-    let others = others.into_iter().flatten().map(|(address, _)| address);
-    let peers = draft.peers.iter().map(|(peer, _)| peer.address);
-    let excluded = draft.excluded.iter().map(VipDraft::address);
-    vips.chain(peers).chain(others).chain(excluded).next().map_or(Family::V4, Family::of)
-}
-
 fn version(draft: &Draft, family: Family, global: &Global, findings: &mut Findings) -> Version {
     match (draft.version, family) {
         (Some((Version::V2, span)), Family::V6) => {
@@ -148,38 +137,6 @@ fn version(draft: &Draft, family: Family, global: &Global, findings: &mut Findin
         (_, Family::V6) => Version::V3,
         (Some((version, _)), Family::V4) => version,
         (None, Family::V4) => global.version.unwrap_or(Version::V2),
-    }
-}
-
-/// Every announced address, peer and source must be of one family.
-fn families(draft: &Draft, family: Family, findings: &mut Findings) {
-    if let Some(first) = draft.addresses.first() {
-        let strangers = draft.addresses.iter().filter(|vip| Family::of(vip.address()) != family);
-        for stranger in strangers {
-            findings
-                .error(
-                    "mixed-families",
-                    stranger.span,
-                    format!(
-                        "{} and {} are of different families",
-                        stranger.address(),
-                        first.address()
-                    ),
-                )
-                .also(first.span, "the first address decides the family")
-                .help("move it to virtual_ipaddress_excluded or to an instance of its own");
-        }
-    }
-    let peers = draft.peers.iter().map(|(peer, span)| (peer.address, *span));
-    let others = [draft.unicast_source, draft.multicast_source, draft.group];
-    for (address, span) in peers.chain(others.into_iter().flatten()) {
-        if Family::of(address) != family {
-            findings.error(
-                "mixed-families",
-                span,
-                format!("{address} is not of the family of the virtual addresses"),
-            );
-        }
     }
 }
 
@@ -203,6 +160,25 @@ fn no_addresses(node: &Node, draft: &Draft, findings: &mut Findings) {
 }
 
 fn preempt(draft: &mut Draft, priority: Priority, findings: &mut Findings) -> bool {
+    if let Some(master) = draft.master
+        && let Some((delay, span)) = draft.preempt_delay
+        && !delay.is_zero()
+    {
+        draft.preempt_delay = None;
+        findings
+            .warning("preempt-delay", span, "`preempt_delay` does not work with `state MASTER`")
+            .label("ignored")
+            .also(master, "set here")
+            .help("use `state BACKUP` on all routers");
+    }
+    if priority == Priority::OWNER
+        && let Some((delay, span)) = draft.preempt_delay.take()
+        && !delay.is_zero()
+    {
+        findings
+            .warning("preempt-delay", span, "`preempt_delay` does not work with `priority 255`")
+            .label("ignored: the owner of the addresses always takes them back");
+    }
     let Some(nopreempt) = draft.nopreempt else { return true };
     if let Some(master) = draft.master {
         findings
@@ -218,7 +194,7 @@ fn preempt(draft: &mut Draft, priority: Priority, findings: &mut Findings) -> bo
             .label("ignored: the owner of the addresses always takes them back");
         return true;
     }
-    if let Some((delay, span)) = draft.preempt_delay
+    if let Some((delay, span)) = draft.preempt_delay.take()
         && !delay.is_zero()
     {
         findings
@@ -226,6 +202,30 @@ fn preempt(draft: &mut Draft, priority: Priority, findings: &mut Findings) -> bo
             .also(nopreempt, "set here");
     }
     false
+}
+
+/// The tracked interfaces that keepalived would not pass over either.
+fn tracked(
+    given: Vec<(TrackInterface, Span)>,
+    own: &Name,
+    priority: Priority,
+    findings: &mut Findings,
+) -> Vec<TrackInterface> {
+    let mut tracked = Vec::new();
+    for (track, span) in given {
+        if track.interface == *own {
+            findings
+                .warning("own-interface", span, format!("`{own}` is the instance's own interface"))
+                .label("ignored: it is tracked without this, or not with `dont_track_primary`");
+        } else if track.weight != 0 && priority == Priority::OWNER {
+            findings
+                .warning("owner-weight", span, "a weight does not work with `priority 255`")
+                .label("ignored: the owner of the addresses keeps its priority");
+        } else {
+            tracked.push(track);
+        }
+    }
+    tracked
 }
 
 fn password(
@@ -287,76 +287,6 @@ fn advert_interval(draft: &Draft, version: Version, findings: &mut Findings) -> 
     *interval
 }
 
-fn transport(
-    draft: &Draft,
-    family: Family,
-    strict: bool,
-    global: &Global,
-    findings: &mut Findings,
-) -> (Transport, Option<IpAddr>) {
-    let group = match draft.group {
-        Some((group, span)) => {
-            if !group.is_multicast() {
-                findings.error("bad-group", span, format!("`{group}` is no multicast group"));
-            }
-            group
-        }
-        None => match family {
-            Family::V4 => global.group_v4.unwrap_or(vrrp_common::proto::GROUP_V4).into(),
-            Family::V6 => global.group_v6.unwrap_or(vrrp_common::proto::GROUP_V6).into(),
-        },
-    };
-    for (address, span) in [draft.unicast_source, draft.multicast_source].into_iter().flatten() {
-        if address.is_unspecified() || address.is_multicast() {
-            findings.error("bad-address", span, format!("`{address}` cannot be a source address"));
-        }
-    }
-    let unicast_source = draft.unicast_source.map(|(address, _)| address);
-    let multicast_source = draft.multicast_source.map(|(address, _)| address);
-    let Some((_, peer_span)) = draft.peers.first() else {
-        if let Some(span) = draft.fault_no_peer {
-            findings
-                .error("no-peers", span, "there are no unicast peers")
-                .help("add `unicast_peer { ADDRESS }`");
-        }
-        let unicast_words =
-            [draft.unicast_source.map(|(_, span)| span), draft.unicast_ttl.map(|(_, span)| span)];
-        for span in unicast_words.into_iter().flatten() {
-            findings
-                .warning("no-peers", span, "there are no unicast peers; adverts are multicast")
-                .help("add `unicast_peer { ADDRESS }`");
-        }
-        return (Transport::Multicast { group }, multicast_source.or(unicast_source));
-    };
-    if strict {
-        findings
-            .error("strict", *peer_span, "strict mode has no unicast peers")
-            .help("remove vrrp_strict or strict_mode");
-    }
-    for (peer, span) in &draft.peers {
-        if Some(peer.address) == unicast_source {
-            findings
-                .error("own-peer", *span, format!("{} is our own unicast_src_ip", peer.address))
-                .help("list the other routers only");
-        }
-        if peer.address.is_unspecified() || peer.address.is_multicast() {
-            findings.error(
-                "bad-address",
-                *span,
-                format!("`{}` cannot be a unicast peer", peer.address),
-            );
-        }
-    }
-    for (what, given) in [("mcast_src_ip", draft.multicast_source), ("mcast_dst_ip", draft.group)] {
-        if let Some((_, span)) = given {
-            findings.warning("unused", span, format!("`{what}` has no effect with unicast peers"));
-        }
-    }
-    let peers = draft.peers.iter().map(|(peer, _)| *peer).collect();
-    let ttl = draft.unicast_ttl.map_or(vrrp_common::proto::HOP_LIMIT, |(ttl, _)| ttl);
-    (Transport::Unicast { peers, ttl }, unicast_source)
-}
-
 /// What keepalived's strict mode asks for, as far as a configuration can show it.
 fn strictly(draft: &mut Draft, priority: Priority, findings: &mut Findings) {
     if let Some(span) = draft.master
@@ -373,24 +303,6 @@ fn strictly(draft: &mut Draft, priority: Priority, findings: &mut Findings) {
         findings.warning("strict", span, "strict mode has no preempt delay").label("ignored");
     }
     draft.higher_prio_send_advert = Some(false);
-}
-
-/// The first address of an IPv6 advert (RFC 9568 section 5.2.9).
-fn first_link_local(draft: &Draft, family: Family, strict: bool, findings: &mut Findings) {
-    let Some(first) = draft.addresses.first() else { return };
-    let IpAddr::V6(address) = first.address() else { return };
-    if family == Family::V4 || address.is_unicast_link_local() {
-        return;
-    }
-    let message = "the first IPv6 address should be link-local (RFC 9568 section 5.2.9)";
-    let entry = if strict {
-        findings.error("first-link-local", first.span, message)
-    } else {
-        findings.warning("first-link-local", first.span, message)
-    };
-    entry
-        .label("other routers may reject the adverts")
-        .help("put an address of fe80::/10 before it, or move it to virtual_ipaddress_excluded");
 }
 
 fn addresses(draft: &Draft, instance: &mut Instance, spans: &mut Spans, findings: &mut Findings) {

@@ -31,7 +31,7 @@ pub(in crate::config) struct Draft {
     pub(super) group: Option<(IpAddr, Span)>,
     pub(super) peers: Vec<(Peer, Span)>,
     pub(super) unicast_ttl: Option<(u8, Span)>,
-    pub(super) fault_no_peer: Option<Span>,
+    pub(super) fault_no_peer: bool,
     pub(super) authentication: Option<(parts::Authentication, Span)>,
     pub(super) skip_check_adv_addr: Option<bool>,
     pub(super) plain_checksum: Option<bool>,
@@ -39,7 +39,7 @@ pub(in crate::config) struct Draft {
     pub(super) addresses: Vec<VipDraft>,
     pub(super) excluded: Vec<VipDraft>,
     pub(super) routes: Vec<RouteDraft>,
-    pub(super) track_interfaces: Vec<TrackInterface>,
+    pub(super) track_interfaces: Vec<(TrackInterface, Span)>,
     pub(super) dont_track_primary: bool,
     pub(super) garp: GarpDraft,
     pub(super) lower_prio_no_advert: Option<bool>,
@@ -123,7 +123,7 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
     built(
         "unicast_fault_no_peer",
         Shape::Flag,
-        |draft, node, _| draft.fault_no_peer = Some(node.span()),
+        |draft, _, _| draft.fault_no_peer = true,
         "no multicast when peers are missing: an error here",
     ),
     built(

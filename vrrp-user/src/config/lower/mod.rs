@@ -5,6 +5,7 @@ mod finish;
 pub(super) mod globals;
 pub(super) mod instance;
 pub(super) mod parts;
+mod reach;
 mod route;
 mod value;
 

@@ -132,7 +132,7 @@ pub(super) fn peers(node: &Node, peers: &mut Vec<(Peer, Span)>, findings: &mut F
 /// `track_interface`: `NAME [weight N [reverse]]` a line.
 pub(super) fn track_interface(
     node: &Node,
-    tracked: &mut Vec<TrackInterface>,
+    tracked: &mut Vec<(TrackInterface, Span)>,
     findings: &mut Findings,
 ) {
     for line in node.children() {
@@ -169,14 +169,17 @@ pub(super) fn track_interface(
                 }
             }
         }
-        if tracked.iter().any(|before| before.interface == entry.interface) {
-            findings.warning(
-                "repeated",
-                first.span,
-                format!("interface {} is already tracked; the first line counts", first.text),
-            );
-        } else {
-            tracked.push(entry);
+        match tracked.iter().find(|(before, _)| before.interface == entry.interface) {
+            Some((_, before)) => {
+                findings
+                    .warning(
+                        "repeated",
+                        first.span,
+                        format!("interface {} is given again; the first line counts", first.text),
+                    )
+                    .also(*before, "given before");
+            }
+            None => tracked.push((entry, first.span)),
         }
     }
 }

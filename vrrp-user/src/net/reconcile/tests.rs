@@ -5,7 +5,7 @@ use crate::engine::input::{LinkAddresses, LinkState};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use vrrp_common::ident::{Family, Vrid};
+use vrrp_common::ident::{Family, Mac, Vrid};
 
 /// A kernel that tells what it does, as far as it matters here.
 #[derive(Default)]
