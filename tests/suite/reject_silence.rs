@@ -20,6 +20,7 @@ use vrrp_tests::lab::frame::{Packet, Path, v2, v3};
 use vrrp_tests::lab::master::Beat;
 use vrrp_tests::lab::netns::Namespace;
 use vrrp_tests::lab::report::Show;
+use vrrp_tests::lab::stall;
 use vrrp_tests::lab::switch::Switch;
 use vrrp_tests::lab::wait::eventually;
 
@@ -248,7 +249,10 @@ fn rhythm(wire: &Capture, mark: usize, router: Router, at_least: usize) {
     for (earlier, later) in adverts.iter().zip(adverts.iter().skip(1)) {
         let gap = between(earlier.at, later.at);
         let beat = router.interval();
-        assert!(gap + ALLOWED >= beat && gap <= beat + ALLOWED, "{gap:?} instead of {beat:?}");
+        // A stall makes one gap long and the next one short.
+        let before = earlier.at.saturating_sub(1_000_000_000);
+        let allowed = ALLOWED + stall::worst(before, later.at);
+        assert!(gap + allowed >= beat && gap <= beat + allowed, "{gap:?} instead of {beat:?}");
         assert_eq!(later.priority(), 100);
     }
 }
@@ -295,10 +299,11 @@ fn scenario(counter: Counter, router: Router, damage: Damage, mode: &str) {
     });
     let last =
         last.iter().rfind(|advert| advert.at < first.at && advert.source == router.path().source);
-    let took = between(last.expect("the master's last advert").at, first.at);
+    let last = last.expect("the master's last advert").at;
+    let (took, stall) = (between(last, first.at), stall::worst(last, first.at));
     assert!(
-        took + JITTER >= router.down() && took <= router.down() + ALLOWED,
-        "took over after {took:?} instead of {:?}",
+        took + JITTER >= router.down() && took <= router.down() + ALLOWED + stall,
+        "took over after {took:?} instead of {:?}, the machine stalled for {stall:?}",
         router.down()
     );
     daemon.wait_state(0, "VI_1", "MASTER", SOON);
@@ -318,7 +323,10 @@ fn scenario(counter: Counter, router: Router, damage: Damage, mode: &str) {
 }
 
 fn cases(mode: &'static str) -> Vec<Case<'static>> {
-    let lies = LIES.iter().copied();
+    let mut lies = LIES.to_vec();
+    // Those that take longest first.
+    lies.sort_by_key(|(_, _, router, _)| std::cmp::Reverse(router.interval()));
+    let lies = lies.into_iter();
     lies.map(|(counter, what, router, damage)| {
         let name = format!("{} ({what}) to {router:?}, XDP {mode}", counter.name());
         case(name, move || scenario(counter, router, damage, mode))
@@ -338,7 +346,7 @@ fn every_reason_has_a_case() {
 #[test]
 fn rejected_by_xdp() {
     if gate::open(&[Need::Root, Need::Bpf]) {
-        run_all(16, cases("native"));
+        run_all(8, cases("native"));
     }
 }
 
@@ -346,6 +354,6 @@ fn rejected_by_xdp() {
 #[test]
 fn rejected_behind_the_socket() {
     if gate::open(&[Need::Root]) {
-        run_all(16, cases("off"));
+        run_all(8, cases("off"));
     }
 }

@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use super::stall;
+
 /// A case: its name and what it does.
 pub type Case<'a> = (String, Box<dyn FnOnce() + Send + 'a>);
 
@@ -18,6 +20,7 @@ pub fn case<'a>(name: impl Into<String>, work: impl FnOnce() + Send + 'a) -> Cas
 /// `XVRRP_CASE` set, only cases whose name contains its value run.
 #[track_caller]
 pub fn run_all(width: usize, cases: Vec<Case<'_>>) {
+    stall::watch();
     let only = std::env::var("XVRRP_CASE").unwrap_or_default();
     let waiting: VecDeque<_> = cases.into_iter().filter(|(name, _)| name.contains(&only)).collect();
     let waiting = Mutex::new(waiting);
