@@ -10,7 +10,7 @@ use vrrp_tests::lab::conf::{Vrrp, file};
 use vrrp_tests::lab::daemon::{Daemon, Kind};
 use vrrp_tests::lab::decode::{SeenAdvert, between};
 use vrrp_tests::lab::netns::Namespace;
-use vrrp_tests::lab::stall;
+use vrrp_tests::lab::stall::{self, late};
 use vrrp_tests::lab::switch::Switch;
 use vrrp_tests::lab::wait::{eventually, throughout};
 
@@ -175,10 +175,10 @@ fn takeover(wire: &Capture, mark: usize, dead: &str, heir: &str, expected: Durat
     let last = before.last().expect("the dead master had sent adverts");
     let (took, stall) = (between(last.at, first.at), stall::worst(last.at, first.at));
     eprintln!("{heir} took over after {took:?}, computed {expected:?}, stalled {stall:?}");
-    assert!(
-        took + JITTER >= expected && took <= expected + ALLOWED + stall,
-        "{heir} took over after {took:?} instead of {expected:?}, the machine stalled {stall:?}"
-    );
+    assert!(took + JITTER >= expected, "{heir} took over after {took:?}, before {expected:?}");
+    if took > expected + ALLOWED + stall {
+        late(&format!("{heir} took over after {took:?} instead of {expected:?}"));
+    }
 }
 
 /// One cell of the matrix, `ours` against `theirs`.

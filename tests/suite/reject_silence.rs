@@ -20,7 +20,7 @@ use vrrp_tests::lab::frame::{Packet, Path, v2, v3};
 use vrrp_tests::lab::master::Beat;
 use vrrp_tests::lab::netns::Namespace;
 use vrrp_tests::lab::report::Show;
-use vrrp_tests::lab::stall;
+use vrrp_tests::lab::stall::{self, late};
 use vrrp_tests::lab::switch::Switch;
 use vrrp_tests::lab::wait::eventually;
 
@@ -252,7 +252,9 @@ fn rhythm(wire: &Capture, mark: usize, router: Router, at_least: usize) {
         // A stall makes one gap long and the next one short.
         let before = earlier.at.saturating_sub(1_000_000_000);
         let allowed = ALLOWED + stall::worst(before, later.at);
-        assert!(gap + allowed >= beat && gap <= beat + allowed, "{gap:?} instead of {beat:?}");
+        if gap + allowed < beat || gap > beat + allowed {
+            late(&format!("{gap:?} instead of {beat:?} between two adverts"));
+        }
         assert_eq!(later.priority(), 100);
     }
 }
@@ -301,11 +303,11 @@ fn scenario(counter: Counter, router: Router, damage: Damage, mode: &str) {
         last.iter().rfind(|advert| advert.at < first.at && advert.source == router.path().source);
     let last = last.expect("the master's last advert").at;
     let (took, stall) = (between(last, first.at), stall::worst(last, first.at));
-    assert!(
-        took + JITTER >= router.down() && took <= router.down() + ALLOWED + stall,
-        "took over after {took:?} instead of {:?}, the machine stalled for {stall:?}",
-        router.down()
-    );
+    let down = router.down();
+    assert!(took + JITTER >= down, "took over after {took:?}, before {down:?}");
+    if took > down + ALLOWED + stall {
+        late(&format!("took over after {took:?} instead of {down:?}"));
+    }
     daemon.wait_state(0, "VI_1", "MASTER", SOON);
     assert_eq!(daemon.logged(0, "Entering MASTER").len(), 1);
     counted(&daemon, &before, counter, sent);

@@ -54,3 +54,14 @@ pub fn worst(from: u64, to: u64) -> Duration {
     let within = stalls.iter().filter(|(start, end)| *start < to && *end > from);
     Duration::from_nanos(within.map(|(start, end)| end - start).max().unwrap_or(0))
 }
+
+/// What a case panics with when something came later than it should have, though it came: the only
+/// failure a busy machine can cause.
+#[derive(Clone, Copy, Debug)]
+pub struct Late;
+
+/// Gives up a case because of lateness, in words.
+pub fn late(what: &str) -> ! {
+    eprintln!("late: {what}");
+    std::panic::panic_any(Late)
+}
