@@ -9,8 +9,10 @@ use vrrp_tests::lab::capture::address;
 use vrrp_tests::lab::cases::{Case, case, run_all};
 use vrrp_tests::lab::conf::{Vrrp, file};
 use vrrp_tests::lab::daemon::{Daemon, Kind};
+use vrrp_tests::lab::decode::between;
 use vrrp_tests::lab::frame::{Packet, Path, v3};
 use vrrp_tests::lab::master::Beat;
+use vrrp_tests::lab::stall;
 use vrrp_tests::lab::wait::{eventually, throughout};
 
 use crate::{Bed, SOON, WHILE, plain};
@@ -24,6 +26,7 @@ fn heard() {
         case("another interface", another_interface),
         case("one VRID in both families", both_families),
         case("own adverts that come back", own_adverts),
+        case("lower adverts and resignations are answered", answered),
     ];
     // On each path the same.
     for (mode, name) in [
@@ -146,6 +149,38 @@ fn own_adverts() {
     let regular = adverts.iter().filter(|advert| advert.priority() == 100).count();
     let most = start.elapsed().as_millis() / 100 + 2;
     assert!(regular as u128 <= most, "{regular} adverts instead of {most}");
+}
+
+/// RFC 9568 section 6.4.3: in Active a lower advert and one of priority 0 are answered at once; after
+/// the latter the interval begins anew.
+fn answered() {
+    let bed = Bed::new();
+    let wire = bed.port.capture();
+    let config = file("", &[plain().version(3, "1").line("garp_master_delay 0")]);
+    let daemon = Daemon::start(Kind::Xvrrp, &bed.us, &config);
+    daemon.wait_state(0, "VI_1", "MASTER", SOON);
+    for priority in [50, 0] {
+        // In the middle of an interval.
+        let mark = wire.mark();
+        let regular = wire.wait_advert(mark, "10.0.0.10", SOON, |_| true);
+        std::thread::sleep(Duration::from_millis(400));
+        let mark = wire.mark();
+        bed.port.injector().send(&advert(priority, 100, &["10.0.0.5"]));
+        let asked = wire.wait_advert(mark, "10.0.0.20", SOON, |_| true);
+        let answer = wire.wait_advert(mark, "10.0.0.10", SOON, |_| true);
+        let took = between(asked.at, answer.at);
+        let allowed = Duration::from_millis(20) + stall::worst(asked.at, answer.at);
+        assert!(answer.at > asked.at && took < allowed, "priority {priority}: after {took:?}");
+        let mark = wire.mark();
+        let next = wire.wait_advert(mark, "10.0.0.10", SOON, |_| true);
+        // The beat goes on after a lower advert, and starts anew after a resignation.
+        let from = if priority == 0 { answer.at } else { regular.at };
+        let gap = between(from, next.at);
+        let off = gap.abs_diff(Duration::from_secs(1));
+        let allowed = Duration::from_millis(50) + stall::worst(asked.at, next.at);
+        assert!(off < allowed, "priority {priority}: the next one after {gap:?}");
+    }
+    assert_eq!(daemon.show().state("VI_1"), "MASTER");
 }
 
 /// RFC 9568 section 7.1: an advert with another interval or another list is used and counted; with
