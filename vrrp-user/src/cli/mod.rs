@@ -8,6 +8,8 @@
 pub mod check;
 pub mod doctor;
 pub mod files;
+#[cfg(test)]
+mod manual;
 pub mod reload;
 pub mod run;
 pub mod show;
