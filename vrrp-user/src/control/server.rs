@@ -99,12 +99,12 @@ fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
 pub async fn serve(client: Client, handle: Handle) {
     let Client { stream: mut client, _place } = client;
     let read = async {
-        let mut line = String::new();
+        let mut line = Vec::new();
         let limit = u64::try_from(MAX_REQUEST).unwrap_or(u64::MAX);
-        BufReader::new((&mut client).take(limit)).read_line(&mut line).await.map(|_| line)
+        BufReader::new((&mut client).take(limit)).read_until(b'\n', &mut line).await.map(|_| line)
     };
     let Ok(Ok(line)) = tokio::time::timeout(PATIENCE, read).await else { return };
-    let answer = match serde_json::from_str::<Request>(&line) {
+    let answer = match serde_json::from_slice::<Request>(&line) {
         Err(e) => Answer::Error(format!("not a request: {e}")),
         Ok(request) if request.version != VERSION => Answer::Error(format!(
             "this daemon (xvrrp {}) speaks control protocol {VERSION}, not {}",
@@ -186,6 +186,33 @@ mod tests {
         drop(UnixListener::bind(&path).unwrap());
         drop(Listener::bind(&path).unwrap());
         assert!(!path.exists());
+    }
+
+    /// Whatever a client says, it learns why nothing comes of it.
+    #[tokio::test]
+    async fn what_is_no_request_is_answered() {
+        let path = path("talk");
+        let listener = Listener::bind(&path).unwrap();
+        let (mailbox, _inbox) = crate::daemon::mailbox::channel().unwrap();
+        let handle = Handle {
+            mailbox,
+            owned: Default::default(),
+            config: Path::new("x.conf").into(),
+            room: 1,
+            reload_error: Default::default(),
+        };
+        let requests: [&[u8]; 4] =
+            [b"\n", b"\xff\xfe\n", b"{\"version\":1,\"command\":\"dance\"}\n", &[b'x'; 5000]];
+        for request in requests {
+            let mut client = UnixStream::connect(&path).await.unwrap();
+            client.write_all(request).await.unwrap();
+            tokio::spawn(serve(listener.accept().await.unwrap(), handle.clone()));
+            let mut answer = vec![0; 4096];
+            let length = client.read(&mut answer).await.unwrap_or(0);
+            let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+            assert!(answer.starts_with("{\"error\":\"not a request"), "{request:?}: {answer}");
+        }
+        drop(listener);
     }
 
     /// Descriptors are not the clients' to use up.
