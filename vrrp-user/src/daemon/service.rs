@@ -41,6 +41,8 @@ pub struct Handle {
     pub owned: task::Owned,
     /// The configuration file.
     pub config: Arc<Path>,
+    /// Routers the dataplane has room for: fixed when it is made.
+    pub room: u32,
     /// Why the last reload was refused.
     pub reload_error: Arc<Mutex<Option<String>>>,
 }
@@ -64,6 +66,14 @@ impl Handle {
         let config = tokio::task::spawn_blocking(move || load(&path))
             .await
             .map_err(|e| format!("reading the configuration: {e}"))??;
+        // A router that has no place in the dataplane hears nobody and becomes a second master.
+        let count = config.instances.len();
+        if u32::try_from(count).map_or(true, |count| count > self.room) {
+            return Err(format!(
+                "{count} instances, and this daemon has room for {}: restart it to make more",
+                self.room
+            ));
+        }
         let (answer, answered) = oneshot::channel();
         self.mailbox.send(Message::Reload(config, answer));
         answered.await.map_err(|_| "the daemon is stopping".to_owned())?
@@ -114,6 +124,7 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     let (ended, mut loop_ended) = oneshot::channel();
     let mode = options.xdp_mode;
     let settings = settings(mode, &config);
+    let room = settings.routers;
     let vrrp = std::thread::Builder::new().name("vrrp".to_owned()).spawn(move || {
         let result = Plane::new(settings)
             .map_err(anyhow::Error::from)
@@ -125,6 +136,7 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
         mailbox: mailbox.clone(),
         owned: task::Owned::default(),
         config: options.config.clone().into(),
+        room,
         reload_error: Arc::default(),
     };
     let events = mailbox.clone();
