@@ -208,11 +208,11 @@ impl Plane {
     fn fall_back(&mut self, port: &mut Port) {
         port.ticket = None;
         let detached = "the XDP program was detached by someone else";
-        let socket = match port.lingering.take() {
-            Some(socket) => Ok(socket),
-            None => PacketSocket::open(port.key.ifindex),
-        };
-        let (receiver, why) = match socket {
+        // Not the one that may still linger: its interface can be gone.
+        if let Some(socket) = port.lingering.take() {
+            self.attacher.ask(Request::Close(socket));
+        }
+        let (receiver, why) = match PacketSocket::open(port.key.ifindex) {
             Ok(socket) => (Receiver::Socket(socket), detached.to_owned()),
             Err(why) => (Receiver::None, format!("{detached}; no packet socket either: {why}")),
         };
