@@ -4,15 +4,16 @@
 //! the longer the more others change interfaces, which this test sees to. A master at a hundred
 //! adverts a second shows what of that reaches the loop. The machine is never quiet, so each phase
 //! is compared with one in which nothing happens to the daemon, and by the median of many rounds.
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use vrrp_tests::gate::{self, Need};
 use vrrp_tests::lab::capture::Capture;
 use vrrp_tests::lab::conf::{Vrrp, file};
-use vrrp_tests::lab::daemon::{Daemon, Kind};
+use vrrp_tests::lab::daemon::{Daemon, Directory, Kind};
 use vrrp_tests::lab::decode::between;
-use vrrp_tests::lab::netns::Namespace;
+use vrrp_tests::lab::netns::{Namespace, run};
 use vrrp_tests::lab::report::text;
 use vrrp_tests::lab::switch::Switch;
 use vrrp_tests::lab::wait::eventually;
@@ -21,6 +22,8 @@ const SOON: Duration = Duration::from_secs(10);
 /// What a round of every phase lasts.
 const ROUND: Duration = Duration::from_millis(600);
 const ROUNDS: usize = 9;
+const DOZENS: usize = 48;
+const BUSY: usize = 2;
 const BEAT: Duration = Duration::from_millis(10);
 
 /// The longest time without an advert in each round, sorted.
@@ -42,13 +45,16 @@ fn pauses(wire: &Capture, mut what: impl FnMut(usize)) -> Vec<Duration> {
     longest
 }
 
-/// Other people's interfaces come and go until told to stop.
+/// Other people's interfaces come and go, in dozens, until told to stop.
 fn bustle(stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         let other = Namespace::new("bustle");
-        for number in 0..4 {
-            other.ip(&format!("link add b{number} type veth peer name c{number}"));
-        }
+        let script = Directory::new("bustle");
+        let file = script.join("links");
+        let links: String =
+            (0..DOZENS).map(|n| format!("link add b{n} type dummy\nlink set b{n} up\n")).collect();
+        std::fs::write(&file, links).unwrap_or_else(|error| panic!("{file:?}: {error}"));
+        run(Command::new("ip").args(["-n", other.name(), "-batch"]).arg(&file));
         drop(other);
     }
 }
@@ -80,7 +86,9 @@ fn what_happens_to_other_interfaces_delays_no_advert() {
     let wire = port.capture();
     let stop = AtomicBool::new(false);
     let (quiet, reloads, links) = std::thread::scope(|scope| {
-        scope.spawn(|| bustle(&stop));
+        for _ in 0..BUSY {
+            scope.spawn(|| bustle(&stop));
+        }
         let measured = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let quiet = pauses(&wire, |_| ());
             // An instance on another interface comes and goes.
