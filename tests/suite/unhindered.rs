@@ -22,7 +22,7 @@ const SOON: Duration = Duration::from_secs(10);
 /// What a round of every phase lasts.
 const ROUND: Duration = Duration::from_millis(600);
 const ROUNDS: usize = 9;
-const DOZENS: usize = 48;
+const DOZENS: usize = 24;
 const BUSY: usize = 2;
 const BEAT: Duration = Duration::from_millis(10);
 
@@ -51,8 +51,9 @@ fn bustle(stop: &AtomicBool) {
         let other = Namespace::new("bustle");
         let script = Directory::new("bustle");
         let file = script.join("links");
-        let links: String =
-            (0..DOZENS).map(|n| format!("link add b{n} type dummy\nlink set b{n} up\n")).collect();
+        let links: String = (0..DOZENS)
+            .map(|n| format!("link add b{n} type veth peer name c{n}\nlink set b{n} up\n"))
+            .collect();
         std::fs::write(&file, links).unwrap_or_else(|error| panic!("{file:?}: {error}"));
         run(Command::new("ip").args(["-n", other.name(), "-batch"]).arg(&file));
         drop(other);

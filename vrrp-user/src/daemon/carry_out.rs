@@ -164,7 +164,7 @@ impl AdvertLoop {
         self.open.get(name).is_some_and(|open| open.ready)
     }
 
-    fn used(&self, name: &Name) -> bool {
+    pub(super) fn used(&self, name: &Name) -> bool {
         self.routers.iter().flatten().any(|r| r.instance.interface == *name)
     }
 
@@ -204,7 +204,7 @@ impl AdvertLoop {
         self.watched.clear();
     }
 
-    fn place_all(&mut self, name: &Name) {
+    pub(super) fn place_all(&mut self, name: &Name) {
         let on_it: Vec<RouterId> = self
             .routers
             .iter()

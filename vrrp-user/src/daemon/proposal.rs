@@ -116,7 +116,19 @@ impl AdvertLoop {
             return Err(found.refused.join("; "));
         }
         for instance in &config.instances {
-            self.open_port(&instance.interface).map_err(|e| format!("{e:#}"))?;
+            let interface = &instance.interface;
+            let was_open = self.open.contains_key(interface);
+            let used = self.used(interface);
+            match self.open_port(interface) {
+                // A router that could not receive when it was started tries again.
+                Ok(()) if used && !was_open => {
+                    self.place_all(interface);
+                    self.tell_link(interface);
+                }
+                Ok(()) => {}
+                Err(e) if used => tracing::error!("{e:#}"),
+                Err(e) => return Err(format!("{e:#}")),
+            }
         }
         Ok(found.warned)
     }
@@ -134,12 +146,14 @@ impl AdvertLoop {
                 .any(|open| open.pending && (patient || !open.ready))
     }
 
-    /// An interface cannot have its path. Where a proposal needs it that is the one refused; else
-    /// the reason comes back.
+    /// An interface cannot have its path. A proposal that would put the first router there is
+    /// refused; else the reason comes back.
     pub(super) fn refuse(&mut self, interface: &Name, why: String) -> Option<String> {
+        let used = self.used(interface);
         match &mut self.proposals.waiting {
             Some(waiting)
-                if waiting.refused.is_none()
+                if !used
+                    && waiting.refused.is_none()
                     && waiting
                         .proposal
                         .config
