@@ -4,9 +4,8 @@
 //! the longer the more others change interfaces, which this test sees to. A master at a hundred
 //! adverts a second shows what of that reaches the loop. The machine is never quiet, so each phase
 //! is compared with one in which nothing happens to the daemon, and by the median of many rounds.
-use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 use vrrp_tests::gate::{self, Need};
 use vrrp_tests::lab::capture::Capture;
@@ -22,18 +21,53 @@ const SOON: Duration = Duration::from_secs(10);
 /// What a round of every phase lasts.
 const ROUND: Duration = Duration::from_millis(600);
 const ROUNDS: usize = 9;
-const DOZENS: usize = 24;
-const BUSY: usize = 2;
+const PAIRS: usize = 60;
 const BEAT: Duration = Duration::from_millis(10);
 
-/// The longest time without an advert in each round, sorted.
-fn pauses(wire: &Capture, mut what: impl FnMut(usize)) -> Vec<Duration> {
+/// Interfaces of somebody else, and how long the kernel is busy with them.
+struct Others(Namespace);
+
+impl Others {
+    /// Makes dozens of them, in one group.
+    fn make(&self, group: u32) {
+        let script = Directory::new("others");
+        let file = script.join("links");
+        let links: String = (0..PAIRS)
+            .map(|n| {
+                format!("link add a{group}x{n} group {group} type veth peer name b{group}x{n}\n")
+            })
+            .collect();
+        std::fs::write(&file, links).unwrap_or_else(|error| panic!("{file:?}: {error}"));
+        run(Command::new("ip").args(["-n", self.0.name(), "-batch"]).arg(&file));
+    }
+
+    /// Deletes them all at once: as long as that takes, nobody else changes or asks about any
+    /// interface of the machine.
+    fn delete(&self, group: u32) -> Child {
+        let words = ["link", "del", "group", &group.to_string()].map(str::to_owned);
+        let mut command = Command::new("ip");
+        command.args(["-n", self.0.name()]).args(words);
+        command.spawn().unwrap_or_else(|error| panic!("ip: {error}"))
+    }
+}
+
+/// The longest time without an advert in each round, sorted. In each the kernel is busy with others
+/// before and after `what` happens.
+fn pauses(wire: &Capture, others: &Others, mut what: impl FnMut(usize)) -> Vec<Duration> {
     let mut longest: Vec<Duration> = (0..ROUNDS)
         .map(|round| {
+            others.make(1);
+            others.make(2);
             let mark = wire.mark();
-            let end = std::time::Instant::now() + ROUND;
+            let end = Instant::now() + ROUND;
+            let mut busy = vec![others.delete(1)];
+            std::thread::sleep(BEAT);
             what(round);
-            std::thread::sleep(end.saturating_duration_since(std::time::Instant::now()));
+            busy.push(others.delete(2));
+            for child in &mut busy {
+                assert!(child.wait().is_ok_and(|status| status.success()));
+            }
+            std::thread::sleep(end.saturating_duration_since(Instant::now()));
             let adverts = wire.adverts(mark, "10.0.0.1");
             let of_ours = adverts.iter().filter(|advert| advert.header.vrid() == 51);
             let at: Vec<u64> = of_ours.map(|advert| advert.at).collect();
@@ -43,21 +77,6 @@ fn pauses(wire: &Capture, mut what: impl FnMut(usize)) -> Vec<Duration> {
         .collect();
     longest.sort();
     longest
-}
-
-/// Other people's interfaces come and go, in dozens, until told to stop.
-fn bustle(stop: &AtomicBool) {
-    while !stop.load(Ordering::Relaxed) {
-        let other = Namespace::new("bustle");
-        let script = Directory::new("bustle");
-        let file = script.join("links");
-        let links: String = (0..DOZENS)
-            .map(|n| format!("link add b{n} type veth peer name c{n}\nlink set b{n} up\n"))
-            .collect();
-        std::fs::write(&file, links).unwrap_or_else(|error| panic!("{file:?}: {error}"));
-        run(Command::new("ip").args(["-n", other.name(), "-batch"]).arg(&file));
-        drop(other);
-    }
 }
 
 #[test]
@@ -85,28 +104,18 @@ fn what_happens_to_other_interfaces_delays_no_advert() {
     daemon.wait_state(0, "VI_1", "MASTER", SOON);
     let said = daemon.mark();
     let wire = port.capture();
-    let stop = AtomicBool::new(false);
-    let (quiet, reloads, links) = std::thread::scope(|scope| {
-        for _ in 0..BUSY {
-            scope.spawn(|| bustle(&stop));
-        }
-        let measured = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let quiet = pauses(&wire, |_| ());
-            // An instance on another interface comes and goes.
-            let reloads = pauses(&wire, |round| {
-                daemon.reload(if round % 2 == 0 { &both } else { &one });
-            });
-            let instances = daemon.show().instances().len();
-            assert_eq!(instances, 2, "the last round added the second");
-            // Its interface does.
-            let links = pauses(&wire, |_| {
-                us.ip("link del eth4");
-                plug();
-            });
-            (quiet, reloads, links)
-        }));
-        stop.store(true, Ordering::Relaxed);
-        measured.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    let others = Others(Namespace::new("others"));
+    let quiet = pauses(&wire, &others, |_| ());
+    // An instance on another interface comes and goes.
+    let reloads = pauses(&wire, &others, |round| {
+        daemon.reload(if round % 2 == 0 { &both } else { &one });
+    });
+    let instances = daemon.show().instances().len();
+    assert_eq!(instances, 2, "the last round added the second");
+    // Its interface does.
+    let links = pauses(&wire, &others, |_| {
+        us.ip("link del eth4");
+        plug();
     });
     eprintln!("quiet {quiet:?}\nreloads {reloads:?}\nlinks {links:?}");
     let [quiet, reloads, links] = [quiet, reloads, links].map(|pauses| pauses[ROUNDS / 2]);

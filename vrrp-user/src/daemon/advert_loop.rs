@@ -84,6 +84,7 @@ pub struct AdvertLoop {
     pub(super) stopping: bool,
     inbox: Inbox<Message>,
     pub(super) proposals: Proposals,
+    viewers: Vec<oneshot::Sender<View>>,
     epoll: OwnedFd,
     timer: OwnedFd,
     pub(super) watched: Vec<RawFd>,
@@ -125,6 +126,7 @@ impl AdvertLoop {
             stopping: false,
             inbox,
             proposals: Proposals::begin_with(config),
+            viewers: Vec::new(),
             epoll,
             timer,
             watched: Vec::new(),
@@ -242,7 +244,8 @@ impl AdvertLoop {
                 Message::Net(event) => self.net_event(event),
                 Message::Reload(config, answer) => self.proposals.add(config, answer),
                 Message::View(answer) => {
-                    let _ = answer.send(self.view());
+                    self.viewers.push(answer);
+                    self.show();
                 }
                 Message::Shutdown => {
                     self.stopping = true;
@@ -263,6 +266,17 @@ impl AdvertLoop {
                 self.tell(clock::now(), Input::Lost { router, address });
             }
             task::Event::Ready => self.proposals.begin(),
+        }
+    }
+
+    /// Answers who wants a report; at the start, when there is something to report.
+    pub(super) fn show(&mut self) {
+        if self.proposals.none_applied() {
+            return;
+        }
+        for answer in std::mem::take(&mut self.viewers) {
+            // Whoever asked may be gone.
+            let _unheard = answer.send(self.view());
         }
     }
 

@@ -42,6 +42,7 @@ pub struct Proposals {
     queue: VecDeque<Proposal>,
     /// Whether the links are known, without which nothing can be said of a configuration.
     begun: bool,
+    applied: bool,
 }
 
 impl Proposals {
@@ -54,6 +55,11 @@ impl Proposals {
     /// The links are known.
     pub const fn begin(&mut self) {
         self.begun = true;
+    }
+
+    /// Whether the first one is still to be applied.
+    pub const fn none_applied(&self) -> bool {
+        !self.applied
     }
 
     /// One more, to be answered.
@@ -189,5 +195,7 @@ impl AdvertLoop {
         self.config = Arc::clone(config);
         self.send_net(task::Command::Globals(Arc::clone(config)));
         self.tell(clock::now(), Input::Reload(Arc::clone(config)));
+        self.proposals.applied = true;
+        self.show();
     }
 }

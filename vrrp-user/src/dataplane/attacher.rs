@@ -115,6 +115,12 @@ impl Attacher {
         }
     }
 
+    /// Closes a socket; whoever waits for it to be readable is not woken meanwhile.
+    pub fn close(&self, mut socket: PacketSocket) {
+        socket.mute();
+        self.ask(Request::Close(socket));
+    }
+
     /// Everything that was answered since last time.
     pub fn answers(&self) -> Vec<Answer> {
         let _none_yet = read(&*self.wake, &mut [0_u8; 8]);

@@ -4,7 +4,7 @@
 //! the program, so an interface can change its path at any time. Stamps and counters are what both
 //! together know.
 use super::attach::chain;
-use super::attacher::{Attacher, Request};
+use super::attacher::Attacher;
 use super::memory::Memory;
 use super::object::Missing;
 use super::port::{Dataplane, News, PortReport, RouterRule, XdpMode, stamp};
@@ -348,7 +348,7 @@ impl Dataplane for Plane {
             let overflowed = any && socket.overflowed();
             port.overflowed |= overflowed;
             if let Some(socket) = port.lingering.take_if(|_| port.lingered) {
-                attacher.ask(Request::Close(socket));
+                attacher.close(socket);
             }
         }
     }

@@ -128,13 +128,13 @@ impl Plane {
         }
         self.retire(port.receiver);
         if let Some(socket) = port.lingering {
-            self.attacher.ask(Request::Close(socket));
+            self.attacher.close(socket);
         }
     }
 
     fn retire(&self, receiver: Receiver) {
         if let Receiver::Socket(socket) = receiver {
-            self.attacher.ask(Request::Close(socket));
+            self.attacher.close(socket);
         }
     }
 
@@ -210,7 +210,7 @@ impl Plane {
         let detached = "the XDP program was detached by someone else";
         // Not the one that may still linger: its interface can be gone.
         if let Some(socket) = port.lingering.take() {
-            self.attacher.ask(Request::Close(socket));
+            self.attacher.close(socket);
         }
         let (receiver, why) = match PacketSocket::open(port.key.ifindex) {
             Ok(socket) => (Receiver::Socket(socket), detached.to_owned()),
