@@ -21,6 +21,7 @@ const SOON: Duration = Duration::from_secs(10);
 /// What a round of every phase lasts.
 const ROUND: Duration = Duration::from_millis(600);
 const ROUNDS: usize = 9;
+const ATTEMPTS: usize = 3;
 const PAIRS: usize = 60;
 const BEAT: Duration = Duration::from_millis(10);
 
@@ -105,23 +106,32 @@ fn what_happens_to_other_interfaces_delays_no_advert() {
     let said = daemon.mark();
     let wire = port.capture();
     let others = Others(Namespace::new("others"));
-    let quiet = pauses(&wire, &others, |_| ());
-    // An instance on another interface comes and goes.
-    let reloads = pauses(&wire, &others, |round| {
-        daemon.reload(if round % 2 == 0 { &both } else { &one });
-    });
-    let instances = daemon.show().instances().len();
-    assert_eq!(instances, 2, "the last round added the second");
-    // Its interface does.
-    let links = pauses(&wire, &others, |_| {
-        us.ip("link del eth4");
-        plug();
-    });
-    eprintln!("quiet {quiet:?}\nreloads {reloads:?}\nlinks {links:?}");
-    let [quiet, reloads, links] = [quiet, reloads, links].map(|pauses| pauses[ROUNDS / 2]);
-    let allowed = quiet + BEAT / 2;
-    assert!(reloads <= allowed, "a reload: {reloads:?} without an advert, {quiet:?} otherwise");
-    assert!(links <= allowed, "a new link: {links:?} without an advert, {quiet:?} otherwise");
+    for attempt in 1..=ATTEMPTS {
+        let quiet = pauses(&wire, &others, |_| ());
+        // An instance on another interface comes and goes.
+        let reloads = pauses(&wire, &others, |round| {
+            daemon.reload(if round % 2 == 0 { &both } else { &one });
+        });
+        let instances = daemon.show().instances().len();
+        assert_eq!(instances, 2, "the last round added the second");
+        // Its interface does.
+        let links = pauses(&wire, &others, |_| {
+            us.ip("link del eth4");
+            plug();
+        });
+        eprintln!("quiet {quiet:?}\nreloads {reloads:?}\nlinks {links:?}");
+        let [quiet, reloads, links] = [quiet, reloads, links].map(|pauses| pauses[ROUNDS / 2]);
+        let allowed = quiet * 5 / 4 + BEAT / 2;
+        if reloads <= allowed && links <= allowed {
+            break;
+        }
+        let words = "without an advert";
+        let told =
+            format!("{reloads:?} {words} for a reload, {links:?} for a link, {quiet:?} else");
+        // Who else uses the machine may have begun in between; a loop that waits does so always.
+        assert!(attempt < ATTEMPTS, "{told}");
+        eprintln!("again: {told}");
+    }
     assert_eq!(daemon.logged(said, "(VI_1) Entering"), Vec::<String>::new());
     // And all of it was done.
     eventually(SOON, "the program on both interfaces", || {
