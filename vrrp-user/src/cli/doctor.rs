@@ -105,7 +105,8 @@ fn try_interface(name: &str) -> anyhow::Result<PortReport> {
     let ifindex = fs::read_to_string(format!("/sys/class/net/{name}/ifindex"))
         .map_err(|_| anyhow::anyhow!("there is no such interface here"))?;
     let mut plane = Plane::new(Settings::new(XdpMode::Auto))?;
-    plane.open(name, ifindex.trim().parse()?)
+    plane.open(name, ifindex.trim().parse()?)?;
+    plane.settled(name)
 }
 
 /// What does not depend on an interface.

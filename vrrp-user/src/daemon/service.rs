@@ -13,13 +13,9 @@ use anyhow::{Context as _, anyhow};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use vrrp_common::ident::RouterId;
-
-/// How often to look whether someone detached the program: nothing tells us.
-const INSPECTION: Duration = Duration::from_secs(2);
 
 /// What the daemon is started with.
 #[derive(Clone, Debug)]
@@ -148,10 +144,8 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     tokio::pin!(network);
 
     let mut result = None;
-    let mut inspection = tokio::time::interval(INSPECTION);
     let network = loop {
         tokio::select! {
-            _ = inspection.tick() => { mailbox.send(Message::Inspect); }
             // Ends when the loop has dropped its channel and everything owned is removed.
             done = &mut network => break done.context("netlink"),
             done = &mut loop_ended, if result.is_none() => {

@@ -85,6 +85,8 @@ pub struct Transmitter {
     /// Routers with patched packets, in the order of queueing.
     queue: Vec<(Way, RouterId)>,
     total: Sent,
+    /// Sockets nobody uses any more.
+    closed: Vec<Socket>,
 }
 
 impl Transmitter {
@@ -194,7 +196,7 @@ impl Transmitter {
             });
             if orphaned && let Ok(socket) = way.open(&shared.interface) {
                 // The interface is back under its old index: the next advert finds it.
-                shared.socket = socket;
+                self.closed.push(std::mem::replace(&mut shared.socket, socket));
             }
         }
         for (router, outcome) in outcomes {
@@ -218,6 +220,12 @@ impl Transmitter {
         self.total
     }
 
+    /// Sockets that nobody uses any more since last asked, to be closed where there is time:
+    /// closing a packet socket waits for the kernel.
+    pub fn closed(&mut self) -> Vec<Socket> {
+        std::mem::take(&mut self.closed)
+    }
+
     fn acquire(&mut self, way: Way, interface: &Name) -> io::Result<()> {
         if let Some(socket) = self.sockets.get_mut(&way) {
             socket.users += 1;
@@ -233,7 +241,7 @@ impl Transmitter {
         if let Some(socket) = self.sockets.get_mut(&way) {
             socket.users -= 1;
             if socket.users == 0 {
-                self.sockets.remove(&way);
+                self.closed.extend(self.sockets.remove(&way).map(|shared| shared.socket));
             }
         }
     }
