@@ -41,6 +41,10 @@ impl Tables for One {
     fn expected(&self, _: u32, _: [u64; 2], _: u64) -> Option<Match> {
         None
     }
+
+    fn expects_v3_of(&self, _: u32, _: [u64; 2]) -> bool {
+        false
+    }
 }
 
 fn one(family: Family, flags: u32) -> One {

@@ -9,10 +9,13 @@ use vrrp_common::wire::vrrp::ChecksumForm;
 
 /// What `instance` accepts, with `source` as its own address.
 pub fn rule(router: RouterId, instance: &Instance, source: Option<IpAddr>) -> RouterRule {
-    let mut flags = match instance.version {
-        Version::V2 => rule_flag::V2,
-        Version::V3 => rule_flag::V3,
-    };
+    let mut flags = instance.versions().fold(0, |flags, version| {
+        flags
+            | match version {
+                Version::V2 => rule_flag::V2,
+                Version::V3 => rule_flag::V3,
+            }
+    });
     let form = match instance.checksum.send {
         ChecksumForm::Plain => rule_flag::CHECKSUM_PLAIN,
         ChecksumForm::PseudoHeader => rule_flag::CHECKSUM_PSEUDO | rule_flag::SENDS_PSEUDO,
@@ -56,7 +59,7 @@ pub fn rule(router: RouterId, instance: &Instance, source: Option<IpAddr>) -> Ro
         flags,
         local,
         auth: instance.password.unwrap_or_default(),
-        interval_v2: u8::try_from(instance.advert_interval.as_secs()).unwrap_or(u8::MAX),
+        interval_v2: u8::try_from(instance.interval_v2().as_secs()).unwrap_or(u8::MAX),
         pad: [0; 7],
     };
     RouterRule { router, family: instance.family, vrid: instance.vrid, rule, peers }

@@ -68,6 +68,8 @@ pub(super) struct Router {
     pub(super) master_interval: Duration,
     pub(super) master: Option<IpAddr>,
     pub(super) master_priority: Option<Priority>,
+    /// Backup with `v2_interop`: who set the timer by an advert of version 3.
+    pub(super) followed_v3: Option<IpAddr>,
     pub(super) expected: Expected,
     /// Active: when a lower or resigning router was last answered out of turn.
     pub(super) answered: Option<Instant>,
@@ -94,6 +96,7 @@ impl Router {
             master_interval: instance.advert_interval,
             master: None,
             master_priority: None,
+            followed_v3: None,
             expected: Expected::default(),
             answered: None,
             remarked: None,
