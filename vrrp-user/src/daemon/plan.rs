@@ -102,6 +102,18 @@ mod tests {
     }
 
     #[test]
+    fn a_transition_takes_both_versions_and_the_password_of_one() {
+        let mut instance = Instance::new("VI_1", "eth0", Vrid::new(7).unwrap(), Family::V4);
+        instance.version = Version::V3;
+        assert_eq!(rule(RouterId(0), &instance, None).rule.flags & rule_flag::BOTH, rule_flag::V3);
+        instance.v2_interop = true;
+        instance.password = Some(*b"secret\0\0");
+        let planned = rule(RouterId(0), &instance, None).rule;
+        assert_eq!(planned.flags & rule_flag::BOTH, rule_flag::BOTH);
+        assert_eq!(planned.flags & rule_flag::AUTH_PASS, rule_flag::AUTH_PASS);
+    }
+
+    #[test]
     fn a_first_address_of_its_own_kind_is_taken() {
         let mut instance = Instance::new("VI_1", "eth0", Vrid::new(7).unwrap(), Family::V6);
         for (first, any) in [("fe80::100", false), ("2001:db8::1", true)] {

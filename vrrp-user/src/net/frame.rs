@@ -160,7 +160,7 @@ mod tests {
     use crate::config::model::Vip;
     use std::time::Duration;
     use vrrp_common::ident::Vrid;
-    use vrrp_common::wire::vrrp::ChecksumForm;
+    use vrrp_common::wire::vrrp::{ChecksumForm, Header};
 
     fn instance(version: Version, family: Family, count: u8) -> Instance {
         let mut instance = Instance::new("A", "eth0", Vrid::new(10).unwrap(), family);
@@ -237,6 +237,30 @@ mod tests {
         for _ in 0..70_000 {
             packet.patch(Priority(1));
             assert_ne!(packet.bytes()[4..6], [0, 0]);
+        }
+    }
+
+    /// RFC 9568 section 8.4.2: each version says the interval in its own unit, and VRRPv2 never less
+    /// than it is.
+    #[test]
+    fn a_transition_says_the_interval_twice() {
+        let mut instance = instance(Version::V3, Family::V4, 1);
+        instance.v2_interop = true;
+        let source = IpAddr::from([192, 0, 2, 1]);
+        for (millis, centis, seconds) in
+            [(10, 1, 1), (500, 50, 1), (1000, 100, 1), (1010, 101, 2), (40_950, 4095, 41)]
+        {
+            instance.advert_interval = Duration::from_millis(millis);
+            let headers: Vec<_> = instance
+                .versions()
+                .map(|version| {
+                    let packet = Prebuilt::packet(&instance, version, source, source, 255).unwrap();
+                    Header(*packet.bytes()[20..].first_chunk().unwrap())
+                })
+                .collect();
+            let [new, old] = headers[..] else { panic!("{headers:?}") };
+            assert_eq!((new.version(), new.interval_v3()), (3, centis));
+            assert_eq!((old.version(), old.interval_v2()), (2, seconds));
         }
     }
 
