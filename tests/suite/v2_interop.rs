@@ -9,7 +9,6 @@ use vrrp_tests::lab::conf::{Vrrp, file};
 use vrrp_tests::lab::daemon::{Daemon, Kind};
 use vrrp_tests::lab::decode::{SeenAdvert, between};
 use vrrp_tests::lab::netns::Namespace;
-use vrrp_tests::lab::report::text;
 use vrrp_tests::lab::stall::{self, late};
 use vrrp_tests::lab::switch::{Port, Switch};
 use vrrp_tests::lab::wait::{eventually, throughout};
@@ -177,14 +176,12 @@ fn below_one(mode: &str, version: u8, interval: Duration) {
     // Our own interval is another: it is theirs that counts, whatever the version.
     let mut ours = start(mode, &bed.us, &both("1", 100));
     ours.wait_state(0, "VI_1", "BACKUP", SOON);
-    let micros = |key: &str| {
+    eventually(SOON, "the master is followed at its own interval", || {
         let show = ours.show();
-        show.instance("VI_1").get(key).and_then(|value| value.as_u64())
-    };
-    eventually(SOON, "the master is followed", || {
-        (text(ours.show().instance("VI_1"), "master") == name
-            && micros("master_interval_us").map(Duration::from_micros) == Some(interval))
-        .then_some(())
+        let field = |key: &str| show.instance("VI_1").get(key);
+        let followed = field("master").and_then(|value| value.as_str()) == Some(name);
+        let micros = field("master_interval_us").and_then(|value| value.as_u64());
+        (followed && micros.map(Duration::from_micros) == Some(interval)).then_some(())
     });
     let events = ours.show().controller("events");
     bed.sends_alone(name, interval * 4);
