@@ -14,7 +14,7 @@ use vrrp_tests::lab::stall::{self, late};
 use vrrp_tests::lab::switch::Switch;
 use vrrp_tests::lab::wait::{eventually, throughout};
 
-/// What the issue allows a takeover beyond Active_Down_Interval.
+/// What a takeover may take beyond Active_Down_Interval.
 const ALLOWED: Duration = Duration::from_millis(50);
 /// How much earlier than computed an advert may be seen: the two ends are stamped separately.
 const JITTER: Duration = Duration::from_millis(5);
