@@ -189,6 +189,7 @@ fn plain(seed: u64, centis: u64, priorities: &[u8]) -> Plan {
         instances.truncate(1);
         let instance = &mut instances[0];
         instance.version = Version::V3;
+        instance.v2_interop = false;
         instance.answer_lower = true;
         instance.priority = Priority(*priority);
         instance.advert_interval = interval;
