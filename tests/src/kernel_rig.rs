@@ -6,7 +6,7 @@ use std::{env, panic, thread};
 use vrrp_common::counter::COUNTERS;
 use vrrp_common::ident::{Family, RouterId, Vrid};
 use vrrp_common::layout::{self, Counts, Peer, PeerKey, Rule, rule_index};
-use vrrp_common::wire::check::{self, Owner, Verdict};
+use vrrp_common::wire::check::{self, Meaning, Owner, Verdict};
 use xvrrp::dataplane::memory::Memory;
 use xvrrp::dataplane::plane::{Plane, Settings};
 use xvrrp::dataplane::port::{Dataplane, RouterRule, XdpMode};
@@ -127,9 +127,12 @@ impl Rig {
                         moved(Owner::Router(accepted.router), counter);
                     }
                 }
-                match accepted.expected {
-                    Some(generation) => effect.stamped.push((accepted.router, generation)),
-                    None => {
+                match accepted.meaning {
+                    Meaning::Ignored => {}
+                    Meaning::Expected(generation) => {
+                        effect.stamped.push((accepted.router, generation));
+                    }
+                    Meaning::News => {
                         let end = accepted.offset + accepted.length;
                         let packet = frame[accepted.offset..end].to_vec();
                         effect.news.push((accepted.router, accepted.remarks, packet));

@@ -39,6 +39,8 @@ pub(crate) mod router {
     pub(crate) const SENDS_PSEUDO: u32 = 8;
     pub(crate) const OWN_GROUP: u32 = 10;
     pub(crate) const FIRST_ANY: u32 = 11;
+    pub(crate) const TRANSITION: u32 = 12;
+    pub(crate) const TRANSITION_PASSWORD: u32 = 13;
 }
 
 pub(crate) fn rig() -> Rig {
@@ -65,6 +67,9 @@ pub(crate) fn rig() -> Rig {
     let own_group = Rule { local: address(ip("224.0.0.81")), ..rule(V3 | rule_flag::OWN_GROUP) };
     rig.router(Family::V4, 80, own_group, &[]);
     rig.router(Family::V6, 80, rule(V3 | rule_flag::FIRST_ADDRESS_ANY), &[]);
+    rig.router(Family::V4, 90, rule(V3 | rule_flag::V2), &[]);
+    let password = Rule { auth: *b"secret\0\0", ..rule(V3 | rule_flag::V2 | rule_flag::AUTH_PASS) };
+    rig.router(Family::V4, 91, password, &[]);
     rig
 }
 

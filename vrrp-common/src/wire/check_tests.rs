@@ -41,6 +41,10 @@ impl Tables for One {
     fn expected(&self, _: u32, _: [u64; 2], _: u64) -> Option<Match> {
         None
     }
+
+    fn expects_v3_of(&self, _: u32, _: [u64; 2]) -> bool {
+        false
+    }
 }
 
 fn one(family: Family, flags: u32) -> One {
@@ -183,6 +187,32 @@ fn the_first_of_two_faults_is_named() {
         }
     }
     assert_eq!(pairs, 36 + 45 + 36);
+}
+
+/// RFC 9568 section 8.4.2: beside VRRPv3 an interval of VRRPv2 is used, if anybody can count by it.
+#[test]
+fn in_a_transition_any_interval_of_version_2_will_do() {
+    const ALL: u32 = BOTH | rule_flag::V2;
+    assert!(matches!(judged(&Packet::v3(), ALL), Verdict::Accept(_)));
+    for seconds in 0..=255 {
+        let mut packet = Packet::v2();
+        packet.header[5] = seconds;
+        let alone = match judged(&packet, rule_flag::V2) {
+            Verdict::Accept(_) => None,
+            Verdict::Reject(counter, Owner::Router(ROUTER)) => Some(counter),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(alone, (seconds != 1).then_some(Counter::Interval));
+        let verdict = judged(&packet, ALL);
+        if seconds == 0 {
+            assert_eq!(verdict, Verdict::Reject(Counter::IntervalZero, Owner::Router(ROUTER)));
+        } else {
+            assert!(matches!(verdict, Verdict::Accept(_)), "{seconds}: {verdict:?}");
+        }
+    }
+    // Not in one: version 2 is an error (section 7.1).
+    let verdict = Verdict::Reject(Counter::Version, Owner::Router(ROUTER));
+    assert_eq!(judged(&Packet::v2(), BOTH), verdict);
 }
 
 #[test]

@@ -62,6 +62,22 @@ fn bad(body: &str) -> Vec<String> {
 const VIP: &str = "virtual_ipaddress { 10.0.0.1 }\n";
 
 #[test]
+fn a_transition_keeps_version_3_and_the_password_of_version_2() {
+    let load = |more: &str| {
+        let body = format!("{VIP}version 3\n{more}");
+        let (config, _) = text(&format!(
+            "vrrp_instance V {{\n interface eth0\n virtual_router_id 5\n{body}\n}}\n"
+        ));
+        let instance = (*config.expect("usable").instances[0]).clone();
+        (instance.versions().collect::<Vec<_>>(), instance.v2_interop, instance.password)
+    };
+    assert_eq!(load(""), (vec![Version::V3], false, None));
+    assert_eq!(load("v2_interop"), (vec![Version::V3, Version::V2], true, None));
+    let password = "v2_interop\nauthentication {\n auth_type PASS\n auth_pass 1111\n}";
+    assert_eq!(load(password).2, Some(*b"1111\0\0\0\0"));
+}
+
+#[test]
 fn a_plain_file() {
     let config = good(
         "! a comment\nglobal_defs {\n router_id r1 # another\n}\n\

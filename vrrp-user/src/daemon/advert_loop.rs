@@ -325,10 +325,11 @@ fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Advert> {
     if router.instance.check_address_list && !same_addresses {
         remark(Counter::AddressListDiffers);
     }
-    if router.instance.version == Version::V3
-        && header.version() == 3
-        && header.interval() != router.instance.advert_interval
-    {
+    let ours = match header.version() {
+        2 => router.instance.interval_v2(),
+        _ => router.instance.advert_interval,
+    };
+    if router.instance.version == Version::V3 && header.interval() != ours {
         remark(Counter::IntervalDiffers);
     }
     Some(Advert { router: news.router, at: news.at, source, header, same_addresses, remarks })

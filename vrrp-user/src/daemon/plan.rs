@@ -9,10 +9,13 @@ use vrrp_common::wire::vrrp::ChecksumForm;
 
 /// What `instance` accepts, with `source` as its own address.
 pub fn rule(router: RouterId, instance: &Instance, source: Option<IpAddr>) -> RouterRule {
-    let mut flags = match instance.version {
-        Version::V2 => rule_flag::V2,
-        Version::V3 => rule_flag::V3,
-    };
+    let mut flags = instance.versions().fold(0, |flags, version| {
+        flags
+            | match version {
+                Version::V2 => rule_flag::V2,
+                Version::V3 => rule_flag::V3,
+            }
+    });
     let form = match instance.checksum.send {
         ChecksumForm::Plain => rule_flag::CHECKSUM_PLAIN,
         ChecksumForm::PseudoHeader => rule_flag::CHECKSUM_PSEUDO | rule_flag::SENDS_PSEUDO,
@@ -56,7 +59,7 @@ pub fn rule(router: RouterId, instance: &Instance, source: Option<IpAddr>) -> Ro
         flags,
         local,
         auth: instance.password.unwrap_or_default(),
-        interval_v2: u8::try_from(instance.advert_interval.as_secs()).unwrap_or(u8::MAX),
+        interval_v2: u8::try_from(instance.interval_v2().as_secs()).unwrap_or(u8::MAX),
         pad: [0; 7],
     };
     RouterRule { router, family: instance.family, vrid: instance.vrid, rule, peers }
@@ -96,6 +99,18 @@ mod tests {
         assert_eq!((planned.peers[0].1.min_ttl, planned.peers[0].1.max_ttl), (254, 255));
         assert_eq!(group(&instance), None);
         assert_eq!(rule(RouterId(3), &instance, None).rule.local, [0; 16]);
+    }
+
+    #[test]
+    fn a_transition_takes_both_versions_and_the_password_of_one() {
+        let mut instance = Instance::new("VI_1", "eth0", Vrid::new(7).unwrap(), Family::V4);
+        instance.version = Version::V3;
+        assert_eq!(rule(RouterId(0), &instance, None).rule.flags & rule_flag::BOTH, rule_flag::V3);
+        instance.v2_interop = true;
+        instance.password = Some(*b"secret\0\0");
+        let planned = rule(RouterId(0), &instance, None).rule;
+        assert_eq!(planned.flags & rule_flag::BOTH, rule_flag::BOTH);
+        assert_eq!(planned.flags & rule_flag::AUTH_PASS, rule_flag::AUTH_PASS);
     }
 
     #[test]

@@ -71,7 +71,7 @@ struct Shared {
 
 struct Router {
     way: Way,
-    /// One for the group, or one for each peer.
+    /// For the group, or for each peer: one of each version that is spoken.
     packets: Vec<(Option<sys::Destination>, Prebuilt)>,
     queued: bool,
     sent: Sent,
@@ -260,15 +260,16 @@ fn packets(
     source: IpAddr,
 ) -> Option<Vec<(Option<sys::Destination>, Prebuilt)>> {
     match &instance.transport {
-        Transport::Multicast { group } => {
-            let frame = Prebuilt::frame(instance, mac, source, *group)?;
-            Some(vec![(None, frame)])
-        }
+        Transport::Multicast { group } => instance
+            .versions()
+            .map(|version| Some((None, Prebuilt::frame(instance, version, mac, source, *group)?)))
+            .collect(),
         Transport::Unicast { peers, ttl } => peers
             .iter()
-            .map(|peer| {
-                let packet = Prebuilt::packet(instance, source, peer.address, *ttl)?;
-                Some((Some(destination(peer.address, ifindex)), packet))
+            .flat_map(|peer| instance.versions().map(move |version| (peer.address, version)))
+            .map(|(peer, version)| {
+                let packet = Prebuilt::packet(instance, version, source, peer, *ttl)?;
+                Some((Some(destination(peer, ifindex)), packet))
             })
             .collect(),
     }

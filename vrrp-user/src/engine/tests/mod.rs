@@ -6,6 +6,7 @@ mod faults;
 mod initialize;
 mod invariants;
 mod reload;
+mod transition;
 
 use super::Engine;
 use super::input::{Advert, Heard, Input, LinkAddresses, LinkState, Stamp};
