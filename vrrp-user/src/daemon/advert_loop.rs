@@ -56,6 +56,8 @@ pub enum Message {
 pub struct View {
     /// When it was taken.
     pub now: Instant,
+    /// When the loop was made.
+    pub started: Instant,
     /// Routers, with their counters.
     pub routers: Vec<(RouterSnapshot, Counts)>,
     /// Ports.
@@ -83,6 +85,7 @@ pub struct AdvertLoop {
     pub(super) net: mpsc::UnboundedSender<task::Command>,
     pub(super) fifo: Fifo,
     pub(super) stopping: bool,
+    started: Instant,
     inbox: Inbox<Message>,
     initial: Option<Arc<Config>>,
     epoll: OwnedFd,
@@ -124,6 +127,7 @@ impl AdvertLoop {
             net,
             fifo: Fifo::start().context("the thread that writes FIFOs")?,
             stopping: false,
+            started: clock::now(),
             inbox,
             initial: Some(config),
             epoll,
@@ -306,6 +310,7 @@ impl AdvertLoop {
         });
         View {
             now: clock::now(),
+            started: self.started,
             routers: routers.collect(),
             ports: self.plane.ports(),
             events: self.events,
