@@ -1,0 +1,1 @@
+//! Do the leaves of RFC 8347 say what happened on the wire?
