@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -33,6 +34,7 @@ fn accept() {
     }
     cases.push(case("a link-local address on one link", link_local));
     cases.push(case("not before it is master, not after", only_as_master));
+    cases.push(case("not for a moment", not_for_a_moment));
     cases.push(case("neighbour discovery", discovery));
     cases.push(case("SIGKILL and a new start", killed));
     cases.push(case("the table is flushed by someone", flushed));
@@ -172,14 +174,14 @@ fn link_local() {
 
 fn only_as_master() {
     let bed = Bed::new();
-    let higher = Daemon::start(Kind::Xvrrp, &bed.host, &file("", &[v4(false).priority(200)]));
+    let mut higher = Daemon::start(Kind::Xvrrp, &bed.host, &file("", &[v4(false).priority(200)]));
     higher.wait_state(0, "VI_1", "MASTER", SOON);
     let mut daemon = Daemon::start(Kind::Xvrrp, &bed.us, &file("", &[v4(true)]));
     daemon.wait_state(0, "VI_1", "BACKUP", SOON);
     let empty = |table: String| !table.contains("10.0.0.100");
     eventually(SOON, "an empty table", || bed.table().filter(|table| empty(table.clone())));
     let mark = daemon.mark();
-    drop(higher);
+    assert_eq!(higher.stop().code(), Some(0));
     daemon.wait_state(mark, "VI_1", "MASTER", SOON);
     bed.wait_address("10.0.0.100/24");
     assert!(bed.table().unwrap().contains("10.0.0.100"));
@@ -191,6 +193,51 @@ fn only_as_master() {
     drop(higher);
     assert_eq!(daemon.stop().code(), Some(0));
     assert_eq!(bed.table(), None);
+}
+
+/// While an address comes and goes: what protects it is there before it and after it.
+fn not_for_a_moment() {
+    for refuses in [true, false] {
+        let bed = Bed::new();
+        let mac = bed.us.mac("eth0").map(|byte| format!("{byte:02x}")).join(":");
+        bed.host.ip(&format!("neigh replace 10.0.0.100 dev eth0 lladdr {mac} nud permanent"));
+        let done = AtomicBool::new(false);
+        let replies = std::thread::scope(|scope| {
+            let flood = scope.spawn(|| bed.host.enter(|| flood([10, 0, 0, 100].into(), &done)));
+            let mut daemon = Daemon::start(Kind::Xvrrp, &bed.us, &file("", &[v4(refuses)]));
+            for _ in 0..5 {
+                bed.wait_address("10.0.0.100/24");
+                bed.us.ip("link set eth0 down");
+                eventually(SOON, "no address", || {
+                    (!bed.us.has("eth0", "10.0.0.100/24")).then_some(())
+                });
+                bed.us.ip("link set eth0 up");
+            }
+            bed.wait_address("10.0.0.100/24");
+            assert_eq!(daemon.stop().code(), Some(0));
+            done.store(true, Ordering::Relaxed);
+            flood.join().expect("flood")
+        });
+        assert_eq!(replies == 0, refuses, "{replies} replies");
+    }
+}
+
+/// Sends echo requests as fast as it can until it is told to stop, and counts the replies.
+fn flood(address: IpAddr, done: &AtomicBool) -> usize {
+    let mut socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)).expect("socket");
+    socket.set_nonblocking(true).expect("non-blocking");
+    let to = SocketAddr::new(address, 0).into();
+    let mut replies = 0;
+    let mut buffer = [0; 2048];
+    while !done.load(Ordering::Relaxed) {
+        let _ = socket.send_to(&[8, 0, 0xe5, 0xca, 0x12, 0x34, 0, 1], &to);
+        while let Ok(length) = socket.read(&mut buffer) {
+            let from_it = buffer[12..16] == [10, 0, 0, 100];
+            replies += usize::from(length > 20 && buffer[20] == 0 && from_it);
+        }
+        std::thread::sleep(Duration::from_micros(50));
+    }
+    replies
 }
 
 /// RFC 9568 section 6.1: neighbour solicitations to the address itself and to its group.

@@ -17,6 +17,7 @@ const HEADER: usize = 16;
 const REQUEST: u16 = 1;
 const ACK: u16 = 4;
 const CREATE: u16 = 0x400;
+const APPEND: u16 = 0x800;
 const NESTED: u16 = 0x8000;
 /// A netlink answer with an error number, which is 0 for success.
 const ERROR: u16 = 2;
@@ -96,6 +97,8 @@ impl Transaction {
     pub(super) fn add(&mut self, kind: Kind, attributes: &Attributes) {
         let create = match kind {
             Kind::DeleteTable | Kind::DeleteElements => 0,
+            // Without it a rule goes before those that are there.
+            Kind::NewRule => CREATE | APPEND,
             _ => CREATE,
         };
         self.frame(SUBSYSTEM << 8 | kind as u16, create, INET, 0, attributes);
