@@ -39,6 +39,7 @@ fn accept() {
     cases.push(case("SIGKILL and a new start", killed));
     cases.push(case("the table is flushed by someone", flushed));
     cases.push(case("reload", reloaded));
+    cases.push(case("more addresses than one message holds", many));
     run_all(2, cases);
 }
 
@@ -297,6 +298,22 @@ fn flushed() {
         });
         assert!(!bed.answers("10.0.0.100"));
     }
+}
+
+fn many() {
+    let bed = Bed::new();
+    let list: String = (0..1200)
+        .map(|number| format!("        10.1.{}.{}/32\n", number / 200, number % 200 + 1))
+        .collect();
+    let excluded = format!("virtual_ipaddress_excluded {{\n{list}    }}");
+    let mut daemon = Daemon::start(Kind::Xvrrp, &bed.us, &file("", &[v4(true).line(&excluded)]));
+    bed.host.ip("route add 10.1.0.0/16 via 10.0.0.1");
+    bed.wait_address("10.1.5.200/32");
+    let table = bed.table().unwrap();
+    assert_eq!(table.matches("10.1.").count(), 1200);
+    assert!(!bed.answers("10.1.0.1") && !bed.answers("10.1.5.200"));
+    assert_eq!(daemon.stop().code(), Some(0));
+    assert_eq!(bed.table(), None);
 }
 
 fn reloaded() {

@@ -129,9 +129,9 @@ async fn snapshot(handle: &Handle) -> Option<model::Snapshot> {
             wakeups: view.wakeups,
             send_errors: view.send_errors,
         },
-        ietf_vrrp: standard::process(
+        ietf_vrrp: standard::global(
             clock,
-            view.started,
+            view.counted_since,
             &view.routers,
             view.ports.iter().map(|port| &port.counts),
         ),

@@ -56,8 +56,8 @@ pub enum Message {
 pub struct View {
     /// When it was taken.
     pub now: Instant,
-    /// When the loop was made.
-    pub started: Instant,
+    /// When a part of the counters was last at zero: at the start, or when a router or a port went.
+    pub counted_since: Instant,
     /// Routers, with their counters.
     pub routers: Vec<(RouterSnapshot, Counts)>,
     /// Ports.
@@ -85,7 +85,7 @@ pub struct AdvertLoop {
     pub(super) net: mpsc::UnboundedSender<task::Command>,
     pub(super) fifo: Fifo,
     pub(super) stopping: bool,
-    started: Instant,
+    pub(super) counted_since: Instant,
     inbox: Inbox<Message>,
     initial: Option<Arc<Config>>,
     epoll: OwnedFd,
@@ -127,7 +127,7 @@ impl AdvertLoop {
             net,
             fifo: Fifo::start().context("the thread that writes FIFOs")?,
             stopping: false,
-            started: clock::now(),
+            counted_since: clock::now(),
             inbox,
             initial: Some(config),
             epoll,
@@ -299,18 +299,19 @@ impl AdvertLoop {
     }
 
     fn view(&self) -> View {
-        let routers = self.engine.snapshot().into_iter().map(|router| {
+        let routers = self.engine.snapshot().into_iter().map(|mut router| {
             let mut counts = self.plane.counts(router.id);
             if let Some(Some(known)) = self.routers.get(router.id.index()) {
                 for (count, more) in counts.0.iter_mut().zip(known.remarked.0) {
                     *count += more;
                 }
+                router.history.counts_since = known.counted_since;
             }
             (router, counts)
         });
         View {
             now: clock::now(),
-            started: self.started,
+            counted_since: self.counted_since,
             routers: routers.collect(),
             ports: self.plane.ports(),
             events: self.events,

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use vrrp_common::ident::{Priority, RouterId};
 use vrrp_common::layout::{Counts, Expect, address};
+use vrrp_common::time::Instant;
 
 /// What the loop keeps of a router.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct Router {
     pub addresses: Vec<IpAddr>,
     /// Remarks that the loop made itself.
     pub remarked: Counts,
+    /// When its counters were last at zero.
+    pub counted_since: Instant,
     /// The group it is a member of, and where.
     pub joined: Option<(u32, IpAddr)>,
 }
@@ -74,11 +77,17 @@ impl AdvertLoop {
         addresses.sort_unstable();
         let slot = &mut self.routers[router.index()];
         let before = slot.take();
-        let (source, remarked, joined) = before.map_or_else(Default::default, |before| {
-            (before.source, before.remarked, before.joined)
+        *slot = Some(match before {
+            Some(before) => Router { instance: Arc::clone(&instance), addresses, ..before },
+            None => Router {
+                instance: Arc::clone(&instance),
+                source: None,
+                addresses,
+                remarked: Counts::default(),
+                counted_since: clock::now(),
+                joined: None,
+            },
         });
-        *slot =
-            Some(Router { instance: Arc::clone(&instance), source, addresses, remarked, joined });
         self.send_net(Command::Router { router, instance: Arc::clone(&instance) });
         if let Err(e) = self.open_port(&instance.interface) {
             tracing::error!("{e:#}");
@@ -94,6 +103,7 @@ impl AdvertLoop {
         self.transmitter.flush();
         self.transmitter.remove_router(router);
         self.plane.remove_router(router);
+        self.counted_since = clock::now();
         if let Some((ifindex, group)) = gone.joined {
             self.membership.leave(ifindex, group);
         }
@@ -166,8 +176,19 @@ impl AdvertLoop {
 
     pub(super) fn close_if_unused(&mut self, name: &Name) {
         if !self.used(name) && self.open.remove(name).is_some() {
-            self.plane.close(name);
-            self.watched.clear();
+            self.close_port(name);
+        }
+    }
+
+    /// Stops receiving on an interface. What was counted there is forgotten, and reports say so.
+    fn close_port(&mut self, name: &Name) {
+        self.plane.close(name);
+        self.watched.clear();
+        self.counted_since = clock::now();
+        for known in self.routers.iter_mut().flatten() {
+            if known.instance.interface == *name {
+                known.counted_since = self.counted_since;
+            }
         }
     }
 
@@ -180,8 +201,7 @@ impl AdvertLoop {
             before.as_ref().is_some_and(|b| b.ifindex == link.ifindex && b.mac == link.mac);
         if !same_device && self.open.get(&name).is_some_and(|open| *open != link.ifindex) {
             self.open.remove(&name);
-            self.plane.close(&name);
-            self.watched.clear();
+            self.close_port(&name);
         }
         let was_open = self.open.contains_key(&name);
         if self.used(&name)

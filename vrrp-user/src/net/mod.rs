@@ -8,7 +8,8 @@
 //!   - `table`: what is in the kernel
 //!   - `reconcile`: what has to be done, with `slots`, `entry`, `routes`, `promote`, `patience`
 //!   - `announce`: when addresses are announced
-//! - [`guard`]: addresses that take no packets, told to the kernel by `nft`
+//! - [`guard`]: addresses that take no packets, as a table of rules (`ruleset`) told to the
+//!   kernel by `nft`
 //! - [`transmit`]: adverts, built by `frame`
 //! - [`membership`]: multicast groups
 //! - `sys`: the few calls that need `unsafe`
@@ -25,6 +26,7 @@ mod patience;
 mod promote;
 mod reconcile;
 mod routes;
+mod ruleset;
 mod slots;
 mod sys;
 mod table;

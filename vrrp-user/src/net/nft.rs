@@ -25,6 +25,8 @@ const ERROR: u16 = 2;
 const CHANGES: u32 = 7;
 /// Answers are there when a transaction has been sent; a silence of this length means there is none.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Room for what is told of changes: some ten thousand elements.
+const NEWS: usize = 16 << 20;
 /// Room for answers.
 const ANSWER: usize = 64 << 10;
 
@@ -184,23 +186,41 @@ impl Nft {
 pub(super) fn listen() -> io::Result<Socket> {
     let mut socket = Socket::new(NETLINK_NETFILTER)?;
     socket.bind_auto()?;
+    // Our own changes are told too, each element of a large set.
+    let _ = rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, NEWS);
     socket.set_non_blocking(true)?;
     socket.add_membership(CHANGES)?;
     Ok(socket)
 }
 
+/// Whether anyone else removed something from a table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Theft {
+    /// No.
+    None,
+    /// Too much was told to be kept, and perhaps that was among it.
+    Perhaps,
+    /// Yes.
+    Seen,
+}
+
 /// Reads what has been told, without waiting: whether anyone but `port` removed something from
-/// `table`. Where notifications were lost it may have happened.
-pub(super) fn lost(socket: &Socket, port: u32, table: &str) -> io::Result<bool> {
+/// `table`.
+pub(super) fn theft(socket: &Socket, port: u32, table: &str) -> io::Result<Theft> {
     let mut buffer = Vec::with_capacity(ANSWER);
-    let mut lost = false;
+    let mut theft = Theft::None;
     loop {
         buffer.clear();
         match socket.recv(&mut buffer, 0) {
-            Ok(_) => lost |= messages(&buffer).any(|message| message.robs(port, table)),
+            Ok(_) if messages(&buffer).any(|message| message.robs(port, table)) => {
+                theft = Theft::Seen;
+            }
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(lost),
-            Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => lost = true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(theft),
+            Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {
+                theft = theft.max(Theft::Perhaps);
+            }
             Err(error) => return Err(error),
         }
     }

@@ -120,9 +120,9 @@ pub fn router(clock: Clock, router: &RouterSnapshot, counts: &Counts) -> Router 
 }
 
 /// The process's report, from the counts of every router and every port.
-pub fn process<'a>(
+pub fn global<'a>(
     clock: Clock,
-    started: Instant,
+    counted_since: Instant,
     routers: &'a [(RouterSnapshot, Counts)],
     others: impl IntoIterator<Item = &'a Counts>,
 ) -> Process {
@@ -132,19 +132,19 @@ pub fn process<'a>(
             *sum = sum.saturating_add(count);
         }
     }
-    let global = |counter: &Counter| GLOBAL.contains(counter);
+    let of_all = |counter: &Counter| GLOBAL.contains(counter);
     let interfaces: std::collections::BTreeSet<_> =
         routers.iter().map(|(router, _)| &router.instance.interface).collect();
     // A time to live is the router's in RFC 6527.
-    let per_process = |counter: &Counter| global(counter) && *counter != Counter::Ttl;
+    let in_mib = |counter: &Counter| of_all(counter) && *counter != Counter::Ttl;
     Process {
         virtual_routers: routers.len() as u64,
         interfaces: interfaces.len() as u64,
         statistics: Statistics {
-            discontinuity_datetime: datetime(clock, started),
-            counters: sums(&total, global, Counter::yang_name),
+            discontinuity_datetime: datetime(clock, counted_since),
+            counters: sums(&total, of_all, Counter::yang_name),
         },
-        mib: sums(&total, per_process, Counter::mib_name),
+        mib: sums(&total, in_mib, Counter::mib_name),
     }
 }
 
@@ -242,7 +242,7 @@ mod tests {
         ];
         let expected = expected.map(|(name, count)| (name.to_owned(), count));
         assert_eq!(router, BTreeMap::from(expected));
-        let process = process(
+        let all = global(
             Clock { now: Instant::ZERO, wall: Duration::ZERO },
             Instant::ZERO,
             &[],
@@ -255,8 +255,8 @@ mod tests {
             ("vrid-errors", 2 * of(Counter::Vrid)),
         ];
         let expected = expected.map(|(name, count)| (name.to_owned(), count));
-        assert_eq!(process.statistics.counters, BTreeMap::from(expected));
-        assert_eq!(process.mib.len(), 3);
-        assert_eq!((process.virtual_routers, process.interfaces), (0, 0));
+        assert_eq!(all.statistics.counters, BTreeMap::from(expected));
+        assert_eq!(all.mib.len(), 3);
+        assert_eq!((all.virtual_routers, all.interfaces), (0, 0));
     }
 }
