@@ -3,8 +3,10 @@ use super::files::Files;
 use super::{BAD_CONFIG, NO_PERMISSION};
 use crate::config::{self, render};
 use crate::control::protocol::DEFAULT_SOCKET;
+use crate::daemon::preflight;
 use crate::daemon::service::{self, Options};
 use crate::dataplane::port::XdpMode;
+use crate::net::guard;
 use clap::ValueEnum;
 use rustix::thread::{CapabilitySet, capabilities};
 use std::io::IsTerminal as _;
@@ -94,6 +96,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(missing) = missing_privilege(mode) {
         super::complain(format_args!("error: {missing}"));
         return Ok(NO_PERMISSION.into());
+    }
+    if let Err(why) = preflight::firewall(&model, guard::probe) {
+        eprintln!("error: {why}");
+        return Ok(BAD_CONFIG.into());
     }
     let options = Options { config: path, control: args.control, xdp_mode: mode };
     service::run(&options, Arc::new(model))?;

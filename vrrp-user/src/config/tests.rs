@@ -282,6 +282,25 @@ fn strict_mode_follows_keepalived() {
 }
 
 #[test]
+fn only_the_owner_accepts_whatever_is_said() {
+    for (lines, accepts) in [
+        ("", true),
+        ("accept", true),
+        ("no_accept", false),
+        ("strict_mode", false),
+        ("strict_mode\naccept", true),
+        ("strict_mode off", true),
+        ("priority 255\nno_accept", true),
+        ("priority 254\nno_accept", false),
+    ] {
+        let config = good(&format!(
+            "vrrp_instance V {{\n interface eth0\n virtual_router_id 5\n{lines}\n{VIP}}}\n"
+        ));
+        assert_eq!(config.instances[0].accept, accepts, "{lines}");
+    }
+}
+
+#[test]
 fn passwords() {
     let auth = |lines: &str| format!("authentication {{\n{lines}\n}}\n{VIP}");
     let long = bad(&auth("auth_type PASS\nauth_pass 123456789"));

@@ -1,8 +1,10 @@
 //! How does the daemon answer its control socket.
 use super::protocol::{Answer, Command, MAX_REQUEST, Request, VERSION};
 use crate::daemon::advert_loop::{Message, View};
+use crate::daemon::clock;
 use crate::daemon::service::Handle;
-use crate::report::{gather, model};
+use crate::report::standard::Clock;
+use crate::report::{gather, model, standard};
 use anyhow::{Context as _, bail};
 use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
@@ -130,12 +132,14 @@ async fn snapshot(handle: &Handle) -> Option<model::Snapshot> {
     let (answer, view) = oneshot::channel();
     handle.mailbox.send(Message::View(answer));
     let view: View = view.await.ok()?;
+    // The view is a moment old by now; a date is not told to that precision.
+    let clock = Clock { now: view.now, wall: clock::wall() };
     let owned = handle.owned.lock().ok()?;
     let nothing = Default::default();
     let instances = view.routers.iter().map(|(router, counts)| {
         let port = view.ports.iter().find(|port| *port.interface == *router.instance.interface);
         let owned = owned.get(&router.id).unwrap_or(&nothing);
-        gather::instance(view.now, router, counts, owned, port.map(|port| port.path))
+        gather::instance(clock, router, counts, owned, port.map(|port| port.path))
     });
     Some(model::Snapshot {
         format: model::FORMAT,
@@ -150,6 +154,12 @@ async fn snapshot(handle: &Handle) -> Option<model::Snapshot> {
             wakeups: view.wakeups,
             send_errors: view.send_errors,
         },
+        ietf_vrrp: standard::global(
+            clock,
+            view.counted_since,
+            &view.routers,
+            view.ports.iter().map(|port| &port.counts),
+        ),
     })
 }
 

@@ -55,6 +55,8 @@ pub enum Message {
 pub struct View {
     /// When it was taken.
     pub now: Instant,
+    /// When a part of the counters was last at zero: at the start, or when a router or a port went.
+    pub counted_since: Instant,
     /// Routers, with their counters.
     pub routers: Vec<(RouterSnapshot, Counts)>,
     /// Ports.
@@ -82,6 +84,7 @@ pub struct AdvertLoop {
     pub(super) net: mpsc::UnboundedSender<task::Command>,
     pub(super) fifo: Fifo,
     pub(super) stopping: bool,
+    pub(super) counted_since: Instant,
     inbox: Inbox<Message>,
     pub(super) proposals: Proposals,
     viewers: Vec<oneshot::Sender<View>>,
@@ -124,6 +127,7 @@ impl AdvertLoop {
             net,
             fifo: Fifo::start().context("the thread that writes FIFOs")?,
             stopping: false,
+            counted_since: clock::now(),
             inbox,
             proposals: Proposals::begin_with(config),
             viewers: Vec::new(),
@@ -281,17 +285,19 @@ impl AdvertLoop {
     }
 
     fn view(&self) -> View {
-        let routers = self.engine.snapshot().into_iter().map(|router| {
+        let routers = self.engine.snapshot().into_iter().map(|mut router| {
             let mut counts = self.plane.counts(router.id);
             if let Some(Some(known)) = self.routers.get(router.id.index()) {
                 for (count, more) in counts.0.iter_mut().zip(known.remarked.0) {
                     *count += more;
                 }
+                router.history.counts_since = known.counted_since;
             }
             (router, counts)
         });
         View {
             now: clock::now(),
+            counted_since: self.counted_since,
             routers: routers.collect(),
             ports: self.plane.ports(),
             events: self.events,

@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use vrrp_common::ident::{Priority, RouterId};
 use vrrp_common::layout::{Counts, Expect, address};
+use vrrp_common::time::Instant;
 
 /// What the loop keeps of a router.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Router {
     pub addresses: Vec<IpAddr>,
     /// Remarks that the loop made itself.
     pub remarked: Counts,
+    /// When its counters were last at zero.
+    pub counted_since: Instant,
 }
 
 /// What the loop keeps of an interface that adverts are received on.
@@ -88,9 +91,16 @@ impl AdvertLoop {
         addresses.sort_unstable();
         let slot = &mut self.routers[router.index()];
         let before = slot.take();
-        let (source, remarked) =
-            before.map_or_else(Default::default, |before| (before.source, before.remarked));
-        *slot = Some(Router { instance: Arc::clone(&instance), source, addresses, remarked });
+        *slot = Some(match before {
+            Some(before) => Router { instance: Arc::clone(&instance), addresses, ..before },
+            None => Router {
+                instance: Arc::clone(&instance),
+                source: None,
+                addresses,
+                remarked: Counts::default(),
+                counted_since: clock::now(),
+            },
+        });
         self.send_net(Command::Router { router, instance: Arc::clone(&instance) });
         if let Err(e) = self.open_port(&instance.interface) {
             tracing::error!("{e:#}");
@@ -106,6 +116,7 @@ impl AdvertLoop {
         self.transmitter.flush();
         self.transmitter.remove_router(router);
         self.plane.remove_router(router);
+        self.counted_since = clock::now();
         self.groups.be(router, None);
         self.send_net(Command::Forget { router });
         self.close_if_unused(&gone.instance.interface);
@@ -201,10 +212,17 @@ impl AdvertLoop {
         }
     }
 
+    /// Stops receiving on an interface. What was counted there is forgotten, and reports say so.
     fn close_port(&mut self, name: &Name) {
         self.open.remove(name);
         self.plane.close(name);
         self.watched.clear();
+        self.counted_since = clock::now();
+        for known in self.routers.iter_mut().flatten() {
+            if known.instance.interface == *name {
+                known.counted_since = self.counted_since;
+            }
+        }
     }
 
     pub(super) fn place_all(&mut self, name: &Name) {

@@ -1,6 +1,7 @@
 //! What must hold before anything is touched.
 use crate::config::model::{Config, Name};
 use std::collections::BTreeMap;
+use std::io;
 
 /// What is wrong with a configuration on this machine.
 #[derive(Debug, Default)]
@@ -55,6 +56,25 @@ pub fn interfaces(config: &Config, exists: impl Fn(&str) -> bool) -> Interfaces 
     found
 }
 
+/// Looks whether the kernel can do what `no_accept` asks for. Asks it only if some instance does.
+///
+/// # Errors
+/// In words, where it cannot.
+pub fn firewall(config: &Config, probe: impl Fn() -> io::Result<()>) -> Result<(), String> {
+    let Some(instance) = config.instances.iter().find(|instance| !instance.accept) else {
+        return Ok(());
+    };
+    probe().map_err(|error| {
+        let (origin, name) = (&instance.origin, &instance.name);
+        format!(
+            "{}:{}: instance {name} has no_accept (or strict_mode), which needs nftables in the \
+             kernel: {error}; load the module nf_tables (CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET), \
+             or say `accept`",
+            origin.file, origin.line
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +109,18 @@ mod tests {
             assert_eq!((found.refused.len(), found.warned.len()), (0, 1));
         }
         assert_eq!(interfaces(&config(true, false), |_| false).refused.len(), 1);
+    }
+
+    #[test]
+    fn the_firewall_is_asked_for_only_where_it_is_needed() {
+        let missing = || Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
+        let mut config = config(false, false);
+        assert_eq!(firewall(&config, missing), Ok(()));
+        let mut instance = (*config.instances[0]).clone();
+        instance.accept = false;
+        config.instances[0] = Arc::new(instance);
+        assert_eq!(firewall(&config, || Ok(())), Ok(()));
+        let why = firewall(&config, missing).unwrap_err();
+        assert!(why.contains("VI_1") && why.contains("nf_tables"), "{why}");
     }
 }

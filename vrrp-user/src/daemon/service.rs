@@ -1,6 +1,7 @@
 //! How does the daemon start, reload and stop.
 use super::advert_loop::{AdvertLoop, Message};
 use super::mailbox::{self, Sender};
+use super::preflight;
 use crate::cli::files::Files;
 use crate::config;
 use crate::config::diagnostic::Severity;
@@ -8,7 +9,7 @@ use crate::config::model::Config;
 use crate::control::server;
 use crate::dataplane::plane::{Plane, Settings};
 use crate::dataplane::port::XdpMode;
-use crate::net::task;
+use crate::net::{guard, task};
 use anyhow::{Context as _, anyhow};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -59,7 +60,12 @@ impl Handle {
 
     async fn try_reload(&self) -> Result<(), String> {
         let path = Arc::clone(&self.config);
-        let config = tokio::task::spawn_blocking(move || load(&path))
+        let load = move || {
+            let config = load(&path)?;
+            preflight::firewall(&config, guard::probe)?;
+            Ok::<_, String>(config)
+        };
+        let config = tokio::task::spawn_blocking(load)
             .await
             .map_err(|e| format!("reading the configuration: {e}"))??;
         // A router that has no place in the dataplane hears nobody and becomes a second master.

@@ -2,6 +2,7 @@
 //!
 //! For version 2 it is that of RFC 3768 section 6.4, which differs only where an arm says so.
 //! Fault is keepalived's: Initialize that ends by itself when the last fault goes away.
+use super::history::Preempts;
 use super::input::Advert;
 use super::output::{Output, Why};
 use super::router::{Context, Router, Timers};
@@ -423,6 +424,12 @@ impl Router {
     fn enter(&mut self, cx: &mut Context<'_>, to: State, why: Why) {
         let from = std::mem::replace(&mut self.state, to);
         self.since = cx.now;
+        let preempts = match (self.priority, self.patient_until) {
+            (Priority::OWNER, _) => Preempts::AsOwner,
+            (_, Some(_)) => Preempts::AfterDelay,
+            (_, None) => Preempts::AtOnce,
+        };
+        self.history.note(cx.now, to, &why, preempts);
         self.timers = Timers::default();
         self.resigned = false;
         self.lower_heard = false;

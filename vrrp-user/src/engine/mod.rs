@@ -9,6 +9,7 @@
 mod deadlines;
 mod expected;
 mod faults;
+pub mod history;
 pub mod input;
 mod links;
 mod machine;

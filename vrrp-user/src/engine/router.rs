@@ -1,6 +1,7 @@
 //! What does the engine remember of one router.
 use super::expected::Expected;
 use super::faults;
+use super::history::History;
 use super::input::{Heard, LinkState};
 use super::links::Links;
 use super::machine::Event;
@@ -76,6 +77,7 @@ pub(super) struct Router {
     /// The last remark made: about whom, and which.
     pub(super) remarked: Option<(Instant, IpAddr, &'static str)>,
     pub(super) counts: Counts,
+    pub(super) history: History,
     prevented: Vec<u64>,
 }
 
@@ -101,6 +103,7 @@ impl Router {
             answered: None,
             remarked: None,
             counts: Counts::default(),
+            history: History::new(now),
             prevented: Vec::new(),
             instance,
         };
@@ -238,6 +241,7 @@ impl Router {
             priority_zero_sent: self.counts.priority_zero_sent,
             became_master: self.counts.became_master,
             released_master: self.counts.released_master,
+            history: self.history,
             prevented,
         }
     }

@@ -1,4 +1,5 @@
 //! What is every router doing: a copy for reports.
+use super::history::History;
 use crate::config::model::{Instance, Name};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -95,6 +96,8 @@ pub struct RouterSnapshot {
     pub became_master: u64,
     /// Times it stopped being master.
     pub released_master: u64,
+    /// The past, as the standards ask for it.
+    pub history: History,
     /// By [`Instance::vips`]: events that would have been a fault without `no_track`.
     pub prevented: Vec<u64>,
 }

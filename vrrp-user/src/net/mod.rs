@@ -8,6 +8,8 @@
 //!   - `table`: what is in the kernel
 //!   - `reconcile`: what has to be done, with `slots`, `entry`, `routes`, `promote`, `patience`
 //!   - `announce`: when addresses are announced
+//! - [`guard`]: addresses that take no packets, as a table of rules (`ruleset`) told to the
+//!   kernel by `nft`
 //! - [`transmit`]: adverts, built by `frame`
 //! - [`membership`]: multicast groups
 //! - `sys`: the few calls that need `unsafe`
@@ -15,13 +17,16 @@ mod announce;
 mod change;
 mod entry;
 mod frame;
+pub mod guard;
 pub mod membership;
 mod message;
 mod netlink;
+mod nft;
 mod patience;
 mod promote;
 mod reconcile;
 mod routes;
+mod ruleset;
 mod slots;
 mod sys;
 mod table;

@@ -187,5 +187,7 @@ pub async fn run(
             tokio::time::sleep(LINGER).await;
         }
     }
-    work.settle().await
+    work.settle().await?;
+    work.finish();
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! How do netlink, the reconciler and the announcements work together.
 use super::announce::{Announcer, Lane, Target, Which};
+use super::guard::Guard;
 use super::message::Dump;
 use super::netlink::{Lapse, Netlink};
 use super::reconcile::Reconciler;
@@ -35,6 +36,7 @@ pub(super) struct Work<E> {
     netlink: Netlink,
     reconciler: Reconciler,
     announcer: Announcer,
+    guard: Guard,
     sockets: HashMap<u32, Socket>,
     events: E,
     owned: Owned,
@@ -54,6 +56,7 @@ impl<E: Fn(Event)> Work<E> {
             netlink: Netlink::open(options.receive_buffer).context("cannot open netlink socket")?,
             reconciler: Reconciler::default(),
             announcer: Announcer::default(),
+            guard: Guard::default(),
             sockets: HashMap::new(),
             events,
             owned,
@@ -66,12 +69,17 @@ impl<E: Fn(Event)> Work<E> {
 
     pub(super) fn command(&mut self, command: Command) {
         match command {
-            Command::Router { router, instance } => self.reconciler.router(router, instance),
+            Command::Router { router, instance } => {
+                self.guard.router(router, &instance);
+                self.reconciler.router(router, instance);
+            }
             Command::Forget { router } => {
+                self.guard.forget(router);
                 self.reconciler.forget(router);
                 self.announcer.forget(router);
             }
             Command::Own { router, own, announce } => {
+                self.guard.own(router, own);
                 self.reconciler.own(router, own, announce);
             }
             Command::Announce { router, times } => self.reconciler.announce(router, times),
@@ -85,14 +93,18 @@ impl<E: Fn(Event)> Work<E> {
 
     /// Waits until the kernel has something to tell.
     pub(super) async fn readable(&self) -> anyhow::Result<()> {
-        self.netlink.readable().await.context("netlink socket")
+        tokio::select! {
+            ready = self.netlink.readable() => ready.context("netlink socket"),
+            ready = self.guard.readable() => ready.context("netlink socket of nf_tables"),
+        }
     }
 
     /// Waits until an announcement is due.
     pub(super) async fn due(&self) {
         let now = now();
         let soon = self.unfinished.then(|| now + SOON);
-        let deadlines = [soon, self.announcer.deadline(), self.reconciler.deadline()];
+        let deadlines =
+            [soon, self.announcer.deadline(), self.reconciler.deadline(), self.guard.deadline()];
         match deadlines.into_iter().flatten().min() {
             Some(deadline) => tokio::time::sleep(deadline.since(now)).await,
             None => std::future::pending().await,
@@ -101,6 +113,7 @@ impl<E: Fn(Event)> Work<E> {
 
     /// The first listing.
     pub(super) async fn list(&mut self) -> anyhow::Result<()> {
+        self.guard.clear();
         self.follow_routes()?;
         while !self.listed {
             self.relist().await?;
@@ -117,6 +130,8 @@ impl<E: Fn(Event)> Work<E> {
         let drained = self.netlink.drain(|change| reconciler.apply(change));
         self.note(drained)?;
         self.unfinished = true;
+        // Before the addresses are there.
+        self.guard.protect(now());
         for _ in 0..ROUNDS {
             if self.lapsed {
                 self.relist().await?;
@@ -144,10 +159,19 @@ impl<E: Fn(Event)> Work<E> {
                 Err(lapse) => self.note(Err(lapse))?,
             }
         }
+        if !self.unfinished {
+            // They are gone.
+            self.guard.release();
+        }
         self.tell();
         self.announce();
         self.report();
         Ok(())
+    }
+
+    /// Nothing more will be asked for.
+    pub(super) fn finish(&mut self) {
+        self.guard.remove();
     }
 
     fn follow_routes(&mut self) -> anyhow::Result<()> {

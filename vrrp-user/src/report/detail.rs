@@ -35,6 +35,12 @@ pub fn instance(instance: &Instance) -> String {
     put("Master Advertisement Interval", millis(instance.master_interval_us));
     put("Skew Time", millis(instance.skew_us));
     put("Master Down Interval", millis(instance.down_interval_us));
+    let standard = &instance.ietf_vrrp;
+    put("Last Event", standard.last_event.clone());
+    put("New Master Reason", standard.new_master_reason.clone());
+    if let Some(since) = &standard.up_datetime {
+        put("Up Since", since.clone());
+    }
     put("Became Master", instance.became_master.to_string());
     put("Released Master", instance.released_master.to_string());
     put("Advertisements Sent", instance.adverts_sent.to_string());

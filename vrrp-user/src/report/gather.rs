@@ -1,5 +1,6 @@
 //! How do the engine's, the network's and the dataplane's views become one snapshot.
-use super::model;
+use super::standard::Clock;
+use super::{model, standard};
 use crate::config::model::{Route, Vip};
 use crate::dataplane::port::{Path, PortReport};
 use crate::engine::snapshot::{Reason, RouterSnapshot, State};
@@ -9,11 +10,10 @@ use std::time::Duration;
 use vrrp_common::counter::Counter;
 use vrrp_common::ident::{Family, Priority, Version};
 use vrrp_common::layout::Counts;
-use vrrp_common::time::Instant;
 
 /// One router's report.
 pub fn instance(
-    now: Instant,
+    clock: Clock,
     router: &RouterSnapshot,
     counts: &Counts,
     owned: &OwnedReport,
@@ -59,7 +59,7 @@ pub fn instance(
         state: router.state.to_string(),
         priority: router.effective_priority.0,
         base_priority: config.priority.0,
-        since_ms: millis(now.since(router.since)),
+        since_ms: millis(clock.now.since(router.since)),
         master,
         master_priority: match router.state {
             State::Backup => router.master_priority.map(|Priority(priority)| priority),
@@ -92,6 +92,7 @@ pub fn instance(
         became_master: router.became_master,
         released_master: router.released_master,
         counters: counters(counts),
+        ietf_vrrp: standard::router(clock, router, counts),
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! - [`model`]: the JSON everyone reads: `show --json`, the control socket
 //! - [`gather`]: from the engine's, the network's and the dataplane's views to the model
+//! - [`standard`]: the same under the names of RFC 8347 and RFC 6527
 //! - [`table`]: many routers, a line each
 //! - [`detail`]: one router, key and value
 pub mod detail;
 pub mod gather;
 pub mod model;
+pub mod standard;
 pub mod table;

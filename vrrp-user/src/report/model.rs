@@ -2,6 +2,7 @@
 //!
 //! Durations are in milliseconds where the name ends in `_ms` and in microseconds where it ends in
 //! `_us`. Fields are added, never renamed, within one `version` of the format.
+use super::standard;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -27,6 +28,9 @@ pub struct Snapshot {
     pub ports: Vec<Port>,
     /// What the controller had to do itself.
     pub controller: Controller,
+    /// The process under the names of RFC 8347 and RFC 6527.
+    #[serde(default)]
+    pub ietf_vrrp: standard::Process,
 }
 
 /// One virtual router.
@@ -88,6 +92,9 @@ pub struct Instance {
     pub released_master: u64,
     /// Received packets by verdict and remark.
     pub counters: BTreeMap<String, u64>,
+    /// The router under the names of RFC 8347 and RFC 6527.
+    #[serde(default)]
+    pub ietf_vrrp: standard::Router,
 }
 
 /// One reason for FAULT.

@@ -104,6 +104,7 @@ pub(super) fn finish(
         draft.owner_ignore_adverts.unwrap_or(global.owner_ignore_adverts);
     instance.notify_priority_changes =
         draft.notify_priority_changes.unwrap_or(global.own.notify_priority_changes);
+    instance.accept = draft.accept.unwrap_or(!strict) || priority == Priority::OWNER;
     instance.no_repair = draft.no_repair;
     Some((instance, spans))
 }

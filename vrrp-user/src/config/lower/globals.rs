@@ -42,6 +42,7 @@ const SCRIPTS: &str = "no scripts are run";
 const MAIL: &str = "no mail is sent";
 const LVS: &str = "load balancing stays with keepalived";
 const BUFFERS: &str = "buffers are sized from the number of routers";
+const FIREWALL: &str = "no_accept uses an nftables table of its own, called xvrrp";
 const PROCESS: &str = "set it from outside, as in the service file";
 const OUTPUTS: &str = "SNMP and D-Bus are not offered";
 
@@ -142,10 +143,7 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     built(
         "vrrp_strict",
         Shape::Flag,
-        |global, node, findings| {
-            global.strict = true;
-            not_all_strict(node, findings);
-        },
+        |global, _, _| global.strict = true,
         "strict_mode for every instance",
     ),
     built(
@@ -302,15 +300,15 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ignored("process_monitor_rcv_bufs_force", BUFFERS),
     ignored("rs_init_notifies", LVS),
     ignored("no_checker_emails", LVS),
-    ignored("vrrp_iptables", "no firewall rules are made"),
-    ignored("vrrp_ipsets", "no firewall rules are made"),
-    ignored("nftables", "no firewall rules are made"),
+    ignored("vrrp_iptables", FIREWALL),
+    ignored("vrrp_ipsets", FIREWALL),
+    ignored("nftables", FIREWALL),
     ignored("nftables_ipvs", LVS),
     ignored("nftables_ipvs_priority", LVS),
     ignored("nftables_ipvs_start_fwmark", LVS),
-    ignored("nftables_priority", "no firewall rules are made"),
-    ignored("nftables_ifindex", "no firewall rules are made"),
-    ignored("nftables_counters", "no firewall rules are made"),
+    ignored("nftables_priority", FIREWALL),
+    ignored("nftables_ifindex", FIREWALL),
+    ignored("nftables_counters", FIREWALL),
     ignored("disable_local_igmp", "the kernel's setting is left alone"),
     ignored("process_names", PROCESS),
     ignored("process_name", PROCESS),
@@ -340,12 +338,6 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
 ];
 
 /// Strict mode without its firewall rules.
-pub(super) fn not_all_strict(node: &Node, findings: &mut Findings) {
-    findings
-        .warning("strict", node.span(), format!("`{}` is enforced in part", node.keyword()))
-        .label("packets to the virtual addresses are accepted without owning them");
-}
-
 fn text(node: &Node) -> Option<String> {
     node.arguments().first().map(|word| word.text.to_string())
 }

@@ -1,8 +1,6 @@
 //! What does a `vrrp_instance` block say, before it is set against defaults and against itself.
 use super::address::{self, VipDraft};
-use super::globals::{
-    GarpDraft, count, count_or_none, down_timer, not_all_strict, protocol_version, seconds,
-};
+use super::globals::{GarpDraft, count, count_or_none, down_timer, protocol_version, seconds};
 use super::route::{self, RouteDraft};
 use super::{parts, value};
 use crate::config::findings::{Findings, Span};
@@ -48,6 +46,7 @@ pub(in crate::config) struct Draft {
     pub(super) down_timer_adverts: Option<u8>,
     pub(super) owner_ignore_adverts: Option<bool>,
     pub(super) notify_priority_changes: Option<bool>,
+    pub(super) accept: Option<bool>,
     pub(super) no_repair: bool,
 }
 
@@ -205,18 +204,20 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
     built(
         "accept",
         Shape::Flag,
-        |_, _, _| (),
-        "packets to the virtual addresses are for this host; the default",
+        |draft, _, _| draft.accept = Some(true),
+        "packets to the virtual addresses are for this host; the default without strict_mode",
+    ),
+    built(
+        "no_accept",
+        Shape::Flag,
+        |draft, _, _| draft.accept = Some(false),
+        "packets to the virtual addresses are dropped unless the priority is 255; IPv6 neighbour \
+         discovery is not",
     ),
     built(
         "strict_mode",
         Shape::Switch,
-        |draft, node, findings| {
-            draft.strict = value::switch(node, findings);
-            if draft.strict == Some(true) {
-                not_all_strict(node, findings);
-            }
-        },
+        |draft, node, findings| draft.strict = value::switch(node, findings),
         "hold the configuration against the RFC",
     ),
     built(
@@ -274,7 +275,6 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
         "with version 3 over IPv4: send and take version 2 too, while routers are replaced; not to \
          stay (RFC 9568 section 8.4)",
     ),
-    not_built("no_accept", "packets to the virtual addresses are for this host, always"),
     not_built("virtual_rules", "routing rules present while master"),
     not_built("promote_secondaries", "a kernel setting of the interface"),
     not_built("vrf", "unicast inside a VRF"),

@@ -3,6 +3,7 @@ mod active;
 mod backup;
 mod expected;
 mod faults;
+mod history;
 mod initialize;
 mod invariants;
 mod reload;
