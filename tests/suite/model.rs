@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use vrrp_common::ident::{Family, Priority, Version, Vrid};
-use vrrp_tests::model::search::{Found, Safety, search};
+use vrrp_tests::model::search::{Found, Order, Safety, search};
 use vrrp_tests::model::world::World;
 use vrrp_tests::model::{Faults, Scenario};
 use xvrrp::config::model::{Instance, Vip};
@@ -68,7 +68,8 @@ fn pairs() -> [(&'static str, Vec<Instance>); 5] {
 /// Searches, and says how much there was.
 fn run(name: &str, scenario: &Scenario, safety: Safety) -> Found {
     let started = Instant::now();
-    let found = search(scenario, safety).unwrap_or_else(|why| panic!("{name}:\n{why}"));
+    let found =
+        search(scenario, Order::Breadth, safety).unwrap_or_else(|why| panic!("{name}:\n{why}"));
     let Found { states, steps, calm, settles } = found;
     println!(
         "{name}: {states} states, {steps} steps; {calm} states after the last fault, settled after \
@@ -164,13 +165,32 @@ fn paused(losses: Option<u8>) {
 fn what_does_not_hold_is_found() {
     let faults = Faults { losses: None, ..Faults::NONE };
     let lossy = Scenario { faults, ..scenario(routers(&[192, 64]), 4, [1, 1]) };
-    let why = search(&lossy, World::at_most_one).expect_err("losses make two masters");
+    let why =
+        search(&lossy, Order::Breadth, World::at_most_one).expect_err("losses make two masters");
     assert!(why.ends_with("2 are Active") && why.contains("Lose"), "{why}");
 
     let mut owners = routers(&[255, 255]);
     for owner in &mut owners {
         owner.owner_ignore_adverts = true;
     }
-    let why = search(&scenario(owners, 4, [1, 1]), anything).expect_err("they never settle");
+    let why = search(&scenario(owners, 4, [1, 1]), Order::Breadth, anything)
+        .expect_err("they never settle");
     assert!(why.ends_with("need not settle"), "{why}");
+}
+
+/// The digest of an engine leaves nothing out that matters: whichever of the states it takes for
+/// one is followed, there is as much to find.
+#[test]
+fn states_taken_for_one_are_one() {
+    let faults = Faults { losses: Some(0), pauses: 1, longest_pause: 16, crashes: 0 };
+    for (name, pair) in pairs() {
+        let paused = Scenario { faults, ..scenario(pair.clone(), 4, [1, 1]) };
+        let faults = Faults { losses: Some(3), crashes: 1, ..Faults::NONE };
+        let crashed = Scenario { faults, ..scenario(pair, 4, [1, 1]) };
+        for scenario in [paused, crashed] {
+            let [breadth, depth] = [Order::Breadth, Order::Depth]
+                .map(|order| search(&scenario, order, anything).unwrap_or_else(|e| panic!("{e}")));
+            assert_eq!(breadth, depth, "{name}");
+        }
+    }
 }

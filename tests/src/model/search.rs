@@ -39,9 +39,19 @@ struct Search<'s> {
     steps: usize,
 }
 
+/// In which order states are gone on from. What is found must not depend on it: of two states with
+/// one digest the first to be met stands for both, and this makes it another one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// The first first, so that the way to a state is the shortest.
+    Breadth,
+    /// The last first.
+    Depth,
+}
+
 /// Meets every state. Errs with the way to the first one in which `safety` does not hold, or from
 /// which the system need not settle.
-pub fn search(scenario: &Scenario, safety: Safety) -> Result<Found, String> {
+pub fn search(scenario: &Scenario, order: Order, safety: Safety) -> Result<Found, String> {
     let mut search = Search {
         scenario,
         numbers: HashMap::new(),
@@ -51,7 +61,11 @@ pub fn search(scenario: &Scenario, safety: Safety) -> Result<Found, String> {
         steps: 0,
     };
     search.meet(World::new(scenario), 0, Step::Next);
-    while let Some((number, world)) = search.queue.pop_front() {
+    let next = |queue: &mut VecDeque<_>| match order {
+        Order::Breadth => queue.pop_front(),
+        Order::Depth => queue.pop_back(),
+    };
+    while let Some((number, world)) = next(&mut search.queue) {
         for step in world.steps(scenario) {
             if world.ends_instant(step)
                 && let Err(why) = safety(&world)
