@@ -2,6 +2,7 @@
 mod build;
 mod ci;
 mod conformance;
+mod fuzz;
 mod lab;
 mod packages;
 mod privilege;
@@ -51,6 +52,14 @@ enum Verb {
     },
     /// Everything a change must pass: format, lints, dependencies, invariants, tests
     Ci,
+    /// Let the fuzzer look for input that breaks a promise: all targets in turn, or one
+    Fuzz {
+        /// Which one
+        target: Option<String>,
+        /// How long each
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Check the invariants of ARCHITECTURE.md that a program can check
     Tidy,
     /// The lab alone, with an xvrrp that is already built
@@ -72,6 +81,7 @@ fn main() -> ExitCode {
         Verb::Run { release, daemon, .. } => run::daemon(&daemon, release),
         Verb::Test { filter } => suites::run(&filter),
         Verb::Ci => ci::run(),
+        Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Verb::Tidy => tidy::run(),
         Verb::Lab { binary, demo } => lab::run(&binary, demo),
     };

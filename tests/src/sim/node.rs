@@ -1,6 +1,7 @@
 //! One router host: an engine, and a model of the dataplane before it.
 use super::fabric::Packet;
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub enum Path {
 }
 
 /// A node.
+#[derive(Clone)]
 pub struct Node {
     /// Last byte of its address.
     pub host: u8,
@@ -41,7 +43,7 @@ pub struct Node {
 }
 
 /// What the XDP program and its maps would hold.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Dataplane {
     routers: BTreeMap<RouterId, Rule>,
     /// What changes later, and when.
@@ -50,6 +52,7 @@ struct Dataplane {
     news: u64,
 }
 
+#[derive(Clone)]
 struct Rule {
     instance: Arc<Instance>,
     source: Option<IpAddr>,
@@ -118,6 +121,18 @@ impl Node {
     /// When it wants to be woken.
     pub fn deadline(&self) -> Option<Instant> {
         self.engine.as_ref().filter(|_| !self.paused)?.deadline()
+    }
+
+    /// Feeds what decides what it will do to `into`, for a dataplane that is told at once: what
+    /// that expects is what the engine does.
+    pub fn digest(&self, now: Instant, into: &mut impl Hasher) {
+        self.paused.hash(into);
+        self.alive().hash(into);
+        let Some(engine) = &self.engine else { return };
+        engine.digest(now, &self.dataplane, into);
+        for advert in &self.dataplane.inbox {
+            (advert.source, advert.header.0, now.since(advert.at)).hash(into);
+        }
     }
 
     /// Its process starts.

@@ -84,7 +84,12 @@ fn clean(text: String) -> String {
 
 fn place(files: &[Arc<SourceFile>], span: Span) -> Option<Place> {
     let file = files.get(span.file as usize)?.clone();
-    Some(Place { file, start: span.start, end: span.end })
+    // Spans count bytes, and one may begin or end inside a character (of the mark for what is not
+    // UTF-8, for one).
+    let [start, end] = [span.start, span.end].map(|at| (at as usize).min(file.text.len()));
+    let start = u32::try_from(file.text.floor_char_boundary(start)).unwrap_or(span.start);
+    let end = u32::try_from(file.text.ceil_char_boundary(end)).unwrap_or(span.end);
+    Some(Place { file, start, end })
 }
 
 impl Findings {

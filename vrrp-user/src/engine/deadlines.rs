@@ -5,7 +5,7 @@ use vrrp_common::time::Instant;
 const NOWHERE: u32 = u32::MAX;
 
 /// Every router's next deadline. Setting one is O(log n), reading the first is O(1).
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Deadlines {
     /// Parents no later than children; ties go to the lower number, so runs repeat exactly.
     heap: Vec<(Instant, RouterId)>,

@@ -2,15 +2,17 @@
 //!
 //! A stamp says that the expected advert came again. Reading it must leave a router exactly where
 //! hearing each of those adverts would have left it.
+use super::digest::from;
 use super::input::{Advert, Stamp};
 use super::output::Expectation;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use vrrp_common::ident::RouterId;
 use vrrp_common::time::Instant;
 use vrrp_common::wire::vrrp::Header;
 
 /// What a router expects and what it last made of the stamps.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Expected {
     current: Option<Known>,
     /// The one before: the dataplane may still match it while the new one is being written.
@@ -90,5 +92,25 @@ impl Expected {
             same_addresses,
             remarks: expectation.remarks,
         })
+    }
+
+    /// Feeds what [`Self::heard`] goes by to `into`. Generations count from the last one given.
+    pub(super) fn digest(
+        &self,
+        now: Instant,
+        stamp: Stamp,
+        generations: u32,
+        into: &mut impl Hasher,
+    ) {
+        for known in [self.current, self.previous] {
+            known.is_some().hash(into);
+            if let Some(Known { expectation, same_addresses }) = known {
+                let Expectation { generation, source, header, remarks } = expectation;
+                generations.wrapping_sub(generation).hash(into);
+                (source, header.0, remarks, same_addresses).hash(into);
+                let unread = stamp.at > self.stamped && stamp.generation == generation;
+                unread.then(|| from(now, stamp.at)).hash(into);
+            }
+        }
     }
 }

@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use vrrp_common::ident::RouterId;
 
 /// Interfaces by name.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Links(HashMap<Name, Link>);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Link {
     state: LinkState,
     routers: BTreeSet<RouterId>,

@@ -7,6 +7,7 @@
 //! living master before it takes over; before the first [`Input::Reload`] hand over every known
 //! interface, or routers start in Fault.
 mod deadlines;
+mod digest;
 mod expected;
 mod faults;
 pub mod history;
@@ -38,7 +39,7 @@ use vrrp_common::time::Instant;
 const LATE_REMARKS: Duration = Duration::from_secs(10);
 
 /// Every router of one process.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Engine {
     /// By number.
     routers: Vec<Option<Router>>,

@@ -48,6 +48,7 @@ pub(super) struct Counts {
 }
 
 /// One virtual router.
+#[derive(Clone)]
 pub(super) struct Router {
     pub(super) instance: Arc<Instance>,
     pub(super) state: State,
