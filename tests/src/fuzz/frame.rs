@@ -8,7 +8,7 @@ use vrrp_common::ident::{Family, Vrid};
 use vrrp_common::layout::{Counts, Expect, Peer, PeerKey, Rule, address, rule_flag, rule_index};
 use vrrp_common::proto;
 use vrrp_common::time::Instant;
-use vrrp_common::wire::check::{self, Accepted, Owner, Verdict};
+use vrrp_common::wire::check::{self, Accepted, Meaning, Owner, Verdict};
 use vrrp_common::wire::locate;
 use xvrrp::dataplane::memory::Memory;
 
@@ -71,9 +71,13 @@ fn left_behind(memory: &Memory, verdict: Verdict, news: Option<Accepted>) {
             );
         }
     }
-    let expected = match verdict {
-        Verdict::Accept(accepted) => accepted.expected.map(|generation| (accepted, generation)),
-        Verdict::Pass | Verdict::Reject(..) => None,
+    let (expected, is_news) = match verdict {
+        Verdict::Accept(accepted) => match accepted.meaning {
+            Meaning::News => (None, true),
+            Meaning::Expected(generation) => (Some((accepted, generation)), false),
+            Meaning::Ignored => (None, false),
+        },
+        Verdict::Pass | Verdict::Reject(..) => (None, false),
     };
     match expected {
         Some((accepted, generation)) => {
@@ -84,7 +88,6 @@ fn left_behind(memory: &Memory, verdict: Verdict, news: Option<Accepted>) {
         }
         None => {
             assert!(memory.seen.is_empty(), "stamped without an expectation met");
-            let is_news = matches!(verdict, Verdict::Accept(_));
             assert_eq!(news.map(Verdict::Accept), is_news.then_some(verdict));
         }
     }
