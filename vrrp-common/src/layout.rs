@@ -91,7 +91,7 @@ pub struct Rule {
     pub router: u32,
     /// Bits of [`rule_flag`].
     pub flags: u32,
-    /// Unicast: the destination that is ours. Zero for multicast.
+    /// The destination that is ours: unicast, or a group other than the RFC's. Else zero.
     pub local: Address,
     /// VRRPv2: authentication data, zero-padded.
     pub auth: [u8; 8],
@@ -123,6 +123,8 @@ pub mod rule_flag {
     /// VRRPv3 over IPv6: the first address may be any. For routers whose own first address is not
     /// link-local, whose peers will be configured alike.
     pub const FIRST_ADDRESS_ANY: u32 = 1 << 9;
+    /// Multicast to the group in [`super::Rule::local`] instead of the RFC's.
+    pub const OWN_GROUP: u32 = 1 << 10;
     /// Stamp with the coarse clock (as coarse as a scheduler tick).
     pub const COARSE_CLOCK: u32 = 1 << 8;
 }

@@ -4,7 +4,7 @@
 //! rejected packet moves that one counter. The XDP program and the packet sockets run this code.
 //!
 //! Ours is what is sent to the VRRP group, and what is sent to the address a unicast router listens
-//! on. VRRP to any other unicast address passes: this host may be a router that forwards it.
+//! on or to a group of its own. VRRP to any other unicast address passes: this host may be a router that forwards it.
 //! A rule is looked up before anything is judged, so that a fault is counted for its router; where
 //! there is none, both versions and checksum forms are right, and the VRID is what is wrong.
 use super::bytes::Bytes;
@@ -153,30 +153,34 @@ fn message<B: Bytes + ?Sized, T: Tables>(
             Err(Fault::OutOfReach) => Verdict::Pass,
         };
     };
-    let unicast = rule.flags & rule_flag::UNICAST != 0;
-    let to_us = envelope.multicast || unicast && halves(&rule.local) == envelope.destination;
-    if !to_us {
+    let named = rule.flags & (rule_flag::UNICAST | rule_flag::OWN_GROUP) != 0
+        && halves(&rule.local) == envelope.destination;
+    if !(envelope.multicast || named) {
         return Verdict::Pass;
     }
+    let own_group = named && rule.flags & rule_flag::OWN_GROUP != 0;
+    let envelope = Envelope { multicast: envelope.multicast || own_group, ..*envelope };
     let router = rule.router - 1;
-    match advert(bytes, envelope, header, rule, tables) {
-        Ok(remarks) => accept(bytes, envelope, rule, port, remarks, tables),
+    match advert(bytes, &envelope, named, header, rule, tables) {
+        Ok(remarks) => accept(bytes, &envelope, rule, port, remarks, tables),
         Err(Fault::Of(counter)) => Verdict::Reject(counter, Owner::Router(router)),
         Err(Fault::OutOfReach) => Verdict::Pass,
     }
 }
 
-/// Every check of a packet whose rule is known; the remarks on it.
+/// Every check of a packet whose rule is known; the remarks on it. `named` is whether it was sent to
+/// the destination the rule names, if it names one.
 #[inline(always)]
 fn advert<B: Bytes + ?Sized, T: Tables>(
     bytes: &B,
     envelope: &Envelope,
+    named: bool,
     header: Header,
     rule: &Rule,
     tables: &T,
 ) -> Result<u32, Fault> {
     let mut remarks = form(bytes, envelope, header, rule.flags)?;
-    if envelope.multicast && rule.flags & rule_flag::UNICAST != 0 {
+    if rule.flags & (rule_flag::UNICAST | rule_flag::OWN_GROUP) != 0 && !named {
         return Err(Counter::ModeMismatch.into());
     }
     sender(envelope, rule, tables)?;

@@ -273,13 +273,21 @@ impl AdvertLoop {
             return Err(found.refused.join("; "));
         }
         // Before anything changes: a router that cannot receive as asked for would be a second
-        // master.
+        // master. Where one runs that could not, it may be that it can by now.
+        let mut opened = Vec::new();
         for instance in &config.instances {
-            if let Err(e) = self.open_port(&instance.interface) {
-                for instance in &config.instances {
-                    self.close_if_unused(&instance.interface);
+            let interface = &instance.interface;
+            let was_open = self.open.contains_key(interface);
+            match self.open_port(interface) {
+                Ok(()) if was_open || !self.used(interface) => {}
+                Ok(()) => opened.push(interface.clone()),
+                Err(e) if self.used(interface) => tracing::error!("{e:#}"),
+                Err(e) => {
+                    for instance in &config.instances {
+                        self.close_if_unused(&instance.interface);
+                    }
+                    return Err(format!("{e:#}"));
                 }
-                return Err(format!("{e:#}"));
             }
         }
         for warning in found.warned {
@@ -291,6 +299,12 @@ impl AdvertLoop {
         self.config = Arc::clone(&config);
         self.send_net(task::Command::Globals(Arc::clone(&config)));
         self.tell(clock::now(), Input::Reload(config));
+        for interface in opened {
+            self.place_all(&interface);
+            if let Some(state) = self.links.get(&interface).map(|link| link.state) {
+                self.tell(clock::now(), Input::Link { name: interface, state });
+            }
+        }
         Ok(())
     }
 

@@ -142,6 +142,20 @@ impl AdvertLoop {
         }
     }
 
+    /// The same for every router on an interface.
+    pub(super) fn place_all(&mut self, interface: &Name) {
+        let on_it: Vec<RouterId> = self
+            .routers
+            .iter()
+            .zip(0..)
+            .filter(|(r, _)| r.as_ref().is_some_and(|r| r.instance.interface == *interface))
+            .map(|(_, id)| RouterId(id))
+            .collect();
+        for router in on_it {
+            self.place(router);
+        }
+    }
+
     /// Receives on an interface that a router needs, if it exists.
     pub(super) fn open_port(&mut self, name: &Name) -> anyhow::Result<()> {
         let Some(ifindex) = self.links.get(name).map(|link| link.ifindex) else { return Ok(()) };
@@ -160,7 +174,7 @@ impl AdvertLoop {
         Ok(())
     }
 
-    fn used(&self, name: &Name) -> bool {
+    pub(super) fn used(&self, name: &Name) -> bool {
         self.routers.iter().flatten().any(|r| r.instance.interface == *name)
     }
 
@@ -198,16 +212,7 @@ impl AdvertLoop {
             state = LinkState::Down(addresses);
         }
         if !same_device || was_open != is_open {
-            let on_it: Vec<RouterId> = self
-                .routers
-                .iter()
-                .zip(0..)
-                .filter(|(r, _)| r.as_ref().is_some_and(|r| r.instance.interface == name))
-                .map(|(_, id)| RouterId(id))
-                .collect();
-            for router in on_it {
-                self.place(router);
-            }
+            self.place_all(&name);
         }
         if link.ifindex == 0 {
             self.links.remove(&name);

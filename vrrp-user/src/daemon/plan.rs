@@ -2,8 +2,9 @@
 use crate::config::model::{Instance, Transport};
 use crate::dataplane::port::RouterRule;
 use std::net::IpAddr;
-use vrrp_common::ident::{RouterId, Version};
+use vrrp_common::ident::{Family, RouterId, Version};
 use vrrp_common::layout::{self, Peer, Rule, rule_flag};
+use vrrp_common::proto;
 use vrrp_common::wire::vrrp::ChecksumForm;
 
 /// What `instance` accepts, with `source` as its own address.
@@ -44,6 +45,12 @@ pub fn rule(router: RouterId, instance: &Instance, source: Option<IpAddr>) -> Ro
             (peer.address, ttl)
         }));
     }
+    if let Transport::Multicast { group } = instance.transport
+        && group != standard_group(instance.family)
+    {
+        flags |= rule_flag::OWN_GROUP;
+        local = layout::address(group);
+    }
     let rule = Rule {
         router: 0,
         flags,
@@ -53,6 +60,14 @@ pub fn rule(router: RouterId, instance: &Instance, source: Option<IpAddr>) -> Ro
         pad: [0; 7],
     };
     RouterRule { router, family: instance.family, vrid: instance.vrid, rule, peers }
+}
+
+/// The group of RFC 9568 sections 5.1.1.2 and 5.1.2.2.
+const fn standard_group(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => IpAddr::V4(proto::GROUP_V4),
+        Family::V6 => IpAddr::V6(proto::GROUP_V6),
+    }
 }
 
 /// The group it listens to, if it does.
@@ -67,7 +82,7 @@ pub const fn group(instance: &Instance) -> Option<IpAddr> {
 mod tests {
     use super::*;
     use crate::config::model::{Peer as ConfiguredPeer, Vip};
-    use vrrp_common::ident::{Family, Vrid};
+    use vrrp_common::ident::Vrid;
 
     #[test]
     fn unicast_hears_only_what_is_addressed_to_its_own_source() {
