@@ -1,4 +1,5 @@
 //! Does a router of both versions live with routers of either (RFC 9568 section 8.4).
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use vrrp_common::proto;
@@ -6,7 +7,7 @@ use vrrp_tests::gate::{self, Need};
 use vrrp_tests::lab::capture::{Capture, address};
 use vrrp_tests::lab::cases::{case, run_all};
 use vrrp_tests::lab::conf::{Vrrp, file};
-use vrrp_tests::lab::daemon::{Daemon, Kind};
+use vrrp_tests::lab::daemon::{Daemon, Kind, xvrrp};
 use vrrp_tests::lab::decode::{SeenAdvert, between};
 use vrrp_tests::lab::netns::Namespace;
 use vrrp_tests::lab::stall::{self, late};
@@ -140,6 +141,10 @@ fn above_both(mode: &str) {
     assert!(threes.len() >= 4 && twos.len().abs_diff(threes.len()) <= 1, "{times:?}");
     let show = ours.show();
     assert_eq!(show.instance("VI_1").get("v2_interop"), Some(&true.into()));
+    let control = ours.directory().join("control");
+    let words = ["show", "VI_1", "--control"].map(OsStr::new);
+    let (_, told) = xvrrp(&[&words[..], &[control.as_os_str()]].concat());
+    assert!(told.contains("VRRPv3 and, for a transition, VRRPv2 over ipv4"), "{told}");
     for daemon in [&old, &new] {
         assert_eq!(daemon.logged(0, "Entering MASTER"), Vec::<String>::new());
     }
