@@ -6,7 +6,7 @@ use std::{env, panic, thread};
 use vrrp_common::counter::COUNTERS;
 use vrrp_common::ident::{Family, RouterId, Vrid};
 use vrrp_common::layout::{self, Counts, Peer, PeerKey, Rule, rule_index};
-use vrrp_common::wire::check::{self, Owner, Verdict};
+use vrrp_common::wire::check::{self, Meaning, Owner, Verdict};
 use xvrrp::dataplane::memory::Memory;
 use xvrrp::dataplane::plane::{Plane, Settings};
 use xvrrp::dataplane::port::{Dataplane, RouterRule, XdpMode};
@@ -80,7 +80,8 @@ impl Rig {
     /// Loads the program.
     pub fn new() -> Self {
         let mut plane = Plane::new(Settings::new(XdpMode::Skb)).expect("the program loads");
-        let port = plane.open(PORT, 1).expect("lo opens").port;
+        plane.open(PORT, 1).expect("lo opens");
+        let port = plane.settled(PORT).expect("lo takes the program").port;
         plane.listen(PORT);
         Self { plane, memory: Memory::default(), port, routers: 0 }
     }
@@ -126,9 +127,12 @@ impl Rig {
                         moved(Owner::Router(accepted.router), counter);
                     }
                 }
-                match accepted.expected {
-                    Some(generation) => effect.stamped.push((accepted.router, generation)),
-                    None => {
+                match accepted.meaning {
+                    Meaning::Ignored => {}
+                    Meaning::Expected(generation) => {
+                        effect.stamped.push((accepted.router, generation));
+                    }
+                    Meaning::News => {
                         let end = accepted.offset + accepted.length;
                         let packet = frame[accepted.offset..end].to_vec();
                         effect.news.push((accepted.router, accepted.remarks, packet));
@@ -182,12 +186,12 @@ impl Rig {
     /// Runs the program once; its answer and the frame afterwards.
     fn test_run(&mut self, frame: &[u8]) -> (u32, Vec<u8>) {
         use aya::programs::{TestRun as _, TestRunOptions};
-        let program = self.plane.program().expect("loaded").raw().expect("loaded");
         let mut out = vec![0; frame.len() + 256];
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
         options.data_out = Some(&mut out);
-        let result = program.test_run(options).expect("a test run");
+        let program = self.plane.program().expect("loaded");
+        let result = program.raw(|xdp| xdp.test_run(options)).expect("loaded").expect("a test run");
         out.truncate(result.data_size_out as usize);
         (result.return_value, out)
     }
@@ -195,11 +199,12 @@ impl Rig {
     /// Nanoseconds a packet over `repeat` runs.
     pub fn measure(&mut self, frame: &[u8], repeat: u32) -> u128 {
         use aya::programs::{TestRun as _, TestRunOptions};
-        let program = self.plane.program().expect("loaded").raw().expect("loaded");
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
         options.repeat = repeat;
-        program.test_run(options).expect("a test run").duration.as_nanos()
+        let program = self.plane.program().expect("loaded");
+        let result = program.raw(|xdp| xdp.test_run(options)).expect("loaded");
+        result.expect("a test run").duration.as_nanos()
     }
 }
 

@@ -82,6 +82,29 @@ fn the_list_of_keywords_is_current() {
     assert_eq!(written, text, "write it anew with XVRRP_BLESS=1");
 }
 
+/// Nobody reads what is printed: it is said all the same how it went.
+#[test]
+fn a_closed_output_changes_no_exit_status() {
+    let path = std::env::temp_dir().join(format!("xvrrp-closed-{}", std::process::id()));
+    let good = "global_defs {\n script_user nobody\n}\nvrrp_instance V {\n interface eth0\n\
+                virtual_router_id 1\n virtual_ipaddress { 192.0.2.1 }\n}\n";
+    std::fs::write(&path, good).expect("written");
+    let path = path.to_str().expect("UTF-8");
+    let closed = || std::io::pipe().expect("a pipe").1;
+    let status = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(vrrp_tests::lab::daemon::binary());
+        command.args(arguments).stdout(closed()).stderr(closed());
+        command.status().expect("it runs").code()
+    };
+    assert_eq!(status(&["check", path]), Some(0));
+    assert_eq!(status(&["check", "--json", path]), Some(0));
+    assert_eq!(status(&["check", "/no/such/file"]), Some(5));
+    assert_eq!(status(&["run", "--config", "/no/such/file"]), Some(2));
+    assert_eq!(status(&["show", "--control", path]), Some(1));
+    assert_eq!(status(&["doctor", "no-such-interface"]), Some(1));
+    std::fs::remove_file(path).expect("removed");
+}
+
 #[test]
 fn json_names_place_and_remedy() {
     let (_, diagnostics) = load(Path::new("bad/typo.conf"), &cases());

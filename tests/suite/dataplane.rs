@@ -10,7 +10,7 @@ use vrrp_common::time::Instant;
 use vrrp_tests::frames::{Frame, Message};
 use vrrp_tests::kernel_rig::{Wire, detach_links_of, forbid_bpf, in_namespace, ip, veth};
 use xvrrp::dataplane::plane::{Plane, Settings};
-use xvrrp::dataplane::port::{Dataplane, Path, RouterRule, XdpMode};
+use xvrrp::dataplane::port::{Dataplane, Path, PortReport, RouterRule, XdpMode};
 use xvrrp::dataplane::{clock, hook, sys, tags};
 use xvrrp::engine::input::Heard;
 
@@ -31,6 +31,23 @@ fn advert() -> Frame {
 
 fn plane(mode: XdpMode) -> Plane {
     Plane::new(Settings::new(mode)).expect("a dataplane")
+}
+
+/// Opens an interface and waits for its path.
+fn open(plane: &mut Plane, interface: &str, ifindex: u32) -> anyhow::Result<PortReport> {
+    plane.open(interface, ifindex)?;
+    plane.settled(interface)
+}
+
+/// Waits until ports have changed by themselves.
+#[track_caller]
+fn changes(plane: &mut Plane) -> Vec<PortReport> {
+    let mut changed = Vec::new();
+    wait("a change", || {
+        changed = plane.changes();
+        !changed.is_empty()
+    });
+    changed
 }
 
 fn rule(router: RouterId, vrid: u8) -> RouterRule {
@@ -90,7 +107,7 @@ fn counts(plane: &Plane) -> Vec<(&'static str, &'static str, u64)> {
 fn story(mode: XdpMode, path: Path) -> Vec<String> {
     let (a, b) = veth("xva", "xvb");
     let mut plane = plane(mode);
-    let report = plane.open("xva", a).unwrap();
+    let report = open(&mut plane, "xva", a).unwrap();
     assert_eq!(report.path, path, "{:?}", report.why);
     assert_eq!(report.program.is_some(), path != Path::Socket);
     let wire = Wire::on(b);
@@ -175,7 +192,7 @@ fn story(mode: XdpMode, path: Path) -> Vec<String> {
 
     // Closed: the kernel is as it was.
     plane.close("xva");
-    assert!(hook::programs(a).unwrap().is_empty());
+    wait("detaching", || hook::programs(a).unwrap().is_empty());
     assert!(plane.ports().is_empty());
     ip("link del xva");
     left
@@ -207,12 +224,12 @@ fn a_taken_hook_is_named_and_left_alone() {
     in_namespace(|| {
         let (a, b) = veth("xva", "xvb");
         let mut first = plane(XdpMode::Native);
-        let id = first.open("xva", a).unwrap().program.unwrap();
-        let why = plane(XdpMode::Native).open("xva", a).unwrap_err();
+        let id = open(&mut first, "xva", a).unwrap().program.unwrap();
+        let why = open(&mut plane(XdpMode::Native), "xva", a).unwrap_err();
         let words = format!("program {id} (xvrrp)");
         assert!(format!("{why:#}").contains(&words), "{why:#}");
         let mut second = plane(XdpMode::Auto);
-        let report = second.open("xva", a).unwrap();
+        let report = open(&mut second, "xva", a).unwrap();
         assert_eq!(report.path, Path::Socket);
         assert!(report.why.as_ref().unwrap().contains(&words), "{report:?}");
         assert_eq!(hook::programs(a).unwrap(), [id]);
@@ -231,11 +248,11 @@ fn where_native_is_refused_generic_serves_and_says_why() {
         ip("link add xvbr type bridge");
         ip("link set xvbr up");
         let index = vrrp_tests::kernel_rig::ifindex("xvbr");
-        let report = plane(XdpMode::Auto).open("xvbr", index).unwrap();
+        let report = open(&mut plane(XdpMode::Auto), "xvbr", index).unwrap();
         assert_eq!(report.path, Path::XdpSkb);
         let why = report.why.unwrap();
         assert!(why.contains("xdp-native") && why.contains("os error 95"), "{why}");
-        let why = plane(XdpMode::Native).open("xvbr", index).unwrap_err();
+        let why = open(&mut plane(XdpMode::Native), "xvbr", index).unwrap_err();
         assert!(format!("{why:#}").contains("xvbr"), "{why:#}");
     });
 }
@@ -245,27 +262,28 @@ fn sockets_take_over_when_the_program_is_detached() {
     in_namespace(|| {
         let (a, b) = veth("xva", "xvb");
         let mut plane = plane(XdpMode::Auto);
-        let id = plane.open("xva", a).unwrap().program.unwrap();
+        let id = open(&mut plane, "xva", a).unwrap().program.unwrap();
         plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
         plane.listen("xva");
         plane.expect(ROUTER, &expectation(9));
         let wire = Wire::on(b);
         wire.send(&advert().bytes());
         wait("the program's stamp", || plane.stamp(ROUTER).generation == 9);
-        assert!(plane.check_attached().is_empty());
+        sleep(Duration::from_secs(1));
+        assert!(plane.changes().is_empty());
         let by_program = plane.stamp(ROUTER).at;
         // Opening what is open changes nothing.
-        assert_eq!(plane.open("xva", a).unwrap().path, Path::XdpNative);
+        assert_eq!(open(&mut plane, "xva", a).unwrap().path, Path::XdpNative);
         assert_eq!(hook::programs(a).unwrap(), [id]);
 
         assert_eq!(detach_links_of(id), 1);
-        let changed = plane.check_attached();
+        let changed = changes(&mut plane);
         assert_eq!(changed.len(), 1);
         assert_eq!(changed[0].path, Path::Socket);
         assert!(changed[0].why.as_ref().unwrap().contains("detached"));
         assert_eq!(plane.lost(), [ROUTER]);
         assert_eq!(plane.lost(), []);
-        assert!(plane.check_attached().is_empty());
+        assert!(plane.changes().is_empty());
         // The same expectation, the same counters.
         wire.send(&advert().bytes());
         wait("the socket's stamp", || {
@@ -274,7 +292,7 @@ fn sockets_take_over_when_the_program_is_detached() {
         });
         assert_eq!(plane.counts(ROUTER).0[0], 2);
         // And opening again puts the program back, with everything it knew.
-        assert_eq!(plane.open("xva", a).unwrap().path, Path::XdpNative);
+        assert_eq!(open(&mut plane, "xva", a).unwrap().path, Path::XdpNative);
         plane.listen("xva");
         let by_socket = plane.stamp(ROUTER).at;
         wire.send(&advert().bytes());
@@ -289,16 +307,18 @@ fn an_interface_that_comes_back_is_opened_again_with_its_routers() {
         for mode in [XdpMode::Auto, XdpMode::Off] {
             let (a, _) = veth("xva", "xvb");
             let mut plane = plane(mode);
-            let path = plane.open("xva", a).unwrap().path;
+            let path = open(&mut plane, "xva", a).unwrap().path;
             plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
             plane.listen("xva");
             ip("link del xva");
-            let changed = plane.check_attached();
-            assert_eq!(changed.len(), usize::from(mode == XdpMode::Auto), "{changed:?}");
+            if mode == XdpMode::Auto {
+                let changed = changes(&mut plane);
+                assert!(changed.len() == 1 && !changed[0].ready, "{changed:?}");
+            }
             plane.drain(&mut |news| panic!("{news:?}"));
-            assert!(plane.open("xva", a).is_err());
+            assert!(open(&mut plane, "xva", a).is_err());
             let (a, b) = veth("xva", "xvb");
-            let report = plane.open("xva", a).unwrap();
+            let report = open(&mut plane, "xva", a).unwrap();
             plane.listen("xva");
             assert_eq!((report.path, report.key.ifindex), (path, a));
             Wire::on(b).send(&advert().bytes());
@@ -315,7 +335,7 @@ fn news_that_finds_the_ring_full_is_told() {
         let (a, b) = veth("xva", "xvb");
         let settings = Settings { ring_bytes: 4096, ..Settings::new(XdpMode::Native) };
         let mut plane = Plane::new(settings).unwrap();
-        plane.open("xva", a).unwrap();
+        open(&mut plane, "xva", a).unwrap();
         plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
         plane.listen("xva");
         plane.set_router("xva", &rule(RouterId(4), 11)).unwrap();
@@ -343,10 +363,10 @@ fn limits_are_errors_that_say_so() {
         let (a, b) = veth("xva", "xvb");
         let settings = Settings { ports: 1, ..Settings::new(XdpMode::Auto) };
         let mut plane = Plane::new(settings).unwrap();
-        plane.open("xva", a).unwrap();
+        open(&mut plane, "xva", a).unwrap();
         let words = |why: anyhow::Error| format!("{why:#}");
         assert_eq!(
-            words(plane.open("xvb", b).unwrap_err()),
+            words(open(&mut plane, "xvb", b).unwrap_err()),
             "all 1 ports of the dataplane are in use"
         );
         plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
@@ -361,7 +381,7 @@ fn limits_are_errors_that_say_so() {
         assert_eq!(words(why), "xvb is not open");
         // The port of a closed interface is free.
         plane.close("xva");
-        plane.open("xvb", b).unwrap();
+        open(&mut plane, "xvb", b).unwrap();
     });
 }
 
@@ -376,7 +396,7 @@ fn vlan_offload_is_read_and_set() {
         tags::set("xva", false).unwrap();
         assert!(!tags::strips("xva").unwrap());
         tags::set("xva", true).unwrap();
-        let report = plane(XdpMode::Auto).open("xva", a).unwrap();
+        let report = open(&mut plane(XdpMode::Auto), "xva", a).unwrap();
         assert_eq!(report.path, Path::XdpNative);
         assert!(tags::strips("xva").unwrap());
         assert!(tags::strips("xvnone").is_err());
@@ -390,7 +410,7 @@ fn expectations_change_under_fire() {
     in_namespace(|| {
         let (a, b) = veth("xva", "xvb");
         let mut plane = plane(XdpMode::Native);
-        plane.open("xva", a).unwrap();
+        open(&mut plane, "xva", a).unwrap();
         plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
         plane.listen("xva");
         let wire = Wire::on(b);
@@ -440,7 +460,7 @@ fn high_interface_numbers_with_the_log_on() {
         ip("link set xvb up");
         let mut plane =
             Plane::new(Settings { log: true, ..Settings::new(XdpMode::Native) }).unwrap();
-        plane.open("xva", 70_000).unwrap();
+        open(&mut plane, "xva", 70_000).unwrap();
         plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
         plane.listen("xva");
         let wire = Wire::on(70_001);
@@ -449,7 +469,7 @@ fn high_interface_numbers_with_the_log_on() {
         assert_eq!(drain(&mut plane).len(), 1);
         assert_eq!(plane.counts(ROUTER).0[Counter::Ttl as usize], 1);
         plane.close("xva");
-        plane.open("xva", 70_000).unwrap();
+        open(&mut plane, "xva", 70_000).unwrap();
         plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
         plane.listen("xva");
         wire.send(&advert().bytes());

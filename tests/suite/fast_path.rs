@@ -12,6 +12,7 @@ use vrrp_tests::lab::frame::{Packet, Path, v3};
 use vrrp_tests::lab::master::Beat;
 use vrrp_tests::lab::netns::Namespace;
 use vrrp_tests::lab::report::{Show, text};
+use vrrp_tests::lab::stall;
 use vrrp_tests::lab::switch::{Port, Switch};
 use vrrp_tests::lab::wait::{eventually, throughout};
 
@@ -97,6 +98,7 @@ fn a_hundred_backups_are_left_alone() {
     if !gate::open(&[Need::Root, Need::Bpf]) {
         return;
     }
+    stall::watch();
     let bed = Bed::new();
     let wire = bed.port.capture();
     let master = bed.master(ROUTERS, 100);
@@ -134,9 +136,11 @@ fn a_hundred_backups_are_left_alone() {
     for vrid in 1..=ROUTERS {
         let heard = wire.adverts(0, "10.0.0.2");
         let last = heard.iter().rfind(|advert| advert.header.vrid() == vrid).expect("a last one");
-        let took = between(last.at, first(vrid).expect("seen above").at);
+        let first = first(vrid).expect("seen above").at;
+        let took = between(last.at, first);
+        let allowed = Duration::from_millis(50) + stall::worst(last.at, first);
         assert!(
-            took + Duration::from_millis(5) >= down && took <= down + Duration::from_millis(50),
+            took + Duration::from_millis(5) >= down && took <= down + allowed,
             "{} took over after {took:?} instead of {down:?}",
             name(vrid)
         );
@@ -192,8 +196,9 @@ fn one(mode: &str, path: &str) {
     let resigned = resigned.iter().find(|advert| advert.priority() == 0).expect("as sent");
     let took = between(resigned.at, first.at);
     let skew = Duration::from_nanos(60_937_500);
+    let allowed = Duration::from_millis(50) + stall::worst(resigned.at, first.at);
     assert!(
-        took + Duration::from_millis(5) >= skew && took <= skew + Duration::from_millis(50),
+        took + Duration::from_millis(5) >= skew && took <= skew + allowed,
         "took over after {took:?} instead of {skew:?}"
     );
 }
@@ -234,7 +239,7 @@ fn frozen(mode: &str) {
     let thawed = Instant::now();
     daemon.thaw();
     wire.wait_advert(mark, "10.0.0.1", SOON, |_| true);
-    assert!(thawed.elapsed() < Duration::from_millis(200), "after {:?}", thawed.elapsed());
+    assert!(thawed.elapsed() < Duration::from_millis(300), "after {:?}", thawed.elapsed());
 }
 
 fn silent(wire: &Capture, mark: usize) -> Result<(), String> {

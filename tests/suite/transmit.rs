@@ -226,6 +226,60 @@ fn unicast() -> Result<()> {
     Ok(())
 }
 
+/// RFC 9568 section 8.4.2: each advert goes out in both versions, the newer first, and to each peer.
+#[test]
+fn both_versions() -> Result<()> {
+    if !root() {
+        return Ok(());
+    }
+    let link = Link::new()?;
+    link.host.ip("addr add 10.9.0.3/24 dev e0")?;
+    // Without them packets would wait for an answer, each peer's for its own.
+    for number in [2, 3] {
+        let peer = format!("10.9.0.{number} lladdr {HOST_MAC} dev e0 nud permanent");
+        link.router.ip(&format!("neigh replace {peer}"))?;
+    }
+    let mut multicast = instance(Version::V3, &["10.9.0.50", "192.0.2.7"]);
+    multicast.v2_interop = true;
+    multicast.password = Some(*b"secret\0\0");
+    let peer = |text: &str| Peer { address: text.parse().unwrap(), min_ttl: 0, max_ttl: 255 };
+    let peers = vec![peer("10.9.0.2"), peer("10.9.0.3")];
+    let unicast =
+        Instance { transport: Transport::Unicast { peers, ttl: 255 }, ..multicast.clone() };
+    let source: IpAddr = "10.9.0.1".parse()?;
+    for (instance, destinations) in
+        [(multicast, vec!["224.0.0.18"]), (unicast, vec!["10.9.0.2", "10.9.0.3"])]
+    {
+        let capture = link.host.capture()?;
+        let (sending, ifindex) = (instance.clone(), link.ifindex);
+        let priorities = [100, 0];
+        let sent = link.router.within(move || -> Result<Sent> {
+            let mut transmitter = Transmitter::new();
+            transmitter.set_router(RouterId(3), &sending, ifindex, MAC, Some(source))?;
+            for priority in priorities {
+                transmitter.queue(RouterId(3), Priority(priority));
+            }
+            transmitter.flush();
+            Ok(transmitter.sent(RouterId(3)))
+        })??;
+        let count = u64::try_from(priorities.len() * destinations.len() * 2)?;
+        ensure!(sent == Sent { sent: count, failed: 0 }, "{sent:?}");
+        for (number, priority) in (1..).zip(priorities) {
+            for destination in &destinations {
+                for version in [Version::V3, Version::V2] {
+                    let alone = Instance { version, ..instance.clone() };
+                    let to = destination.parse()?;
+                    let awaited = expected(&alone, priority, source, to, (255, number));
+                    // In this order: what a search passes over it does not find again.
+                    let frame = capture.find(SOON, |frame| frame == awaited);
+                    sound(&alone, &frame.with_context(|| format!("not seen: {awaited:02x?}"))?);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// A dead link, no source, no such router: counted, and never waited for.
 #[test]
 fn failures() -> Result<()> {

@@ -1,8 +1,8 @@
 //! What is counted, and what does each counter call itself elsewhere.
 //!
 //! A received VRRP packet moves exactly one *verdict* counter: [`Counter::Received`] or one reject
-//! reason. The *remark* counters (priority zero, interval, address list, checksum form) move beside
-//! [`Counter::Received`].
+//! reason. The *remark* counters (priority zero, interval, address list, checksum form, version 2 beside
+//! version 3) move beside [`Counter::Received`].
 
 macro_rules! counters {
     ($( $(#[doc = $doc:literal])* $name:ident = $value:literal, $kind:ident, $yang:expr, $mib:expr, $keepalived:expr, $metric:literal; )*) => {
@@ -93,6 +93,8 @@ counters! {
     IpHeader = 22, Rejected, None, None, None, "ip_header";
     /// News that found the ring buffer full; the controller is told to look again.
     RingFull = 23, Remark, None, None, None, "ring_full";
+    /// VRRPv2 adverts that were ignored, for their sender's VRRPv3 adverts are followed (RFC 9568 section 8.4.2).
+    V2Ignored = 24, Remark, None, None, None, "v2_ignored";
 }
 
 /// Number of counters.

@@ -9,7 +9,7 @@ use core::mem::{offset_of, size_of};
 use core::net::IpAddr;
 
 /// Changes with every change of a type or map below.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// An address in a map.
 pub type Address = [u8; 16];
@@ -91,11 +91,11 @@ pub struct Rule {
     pub router: u32,
     /// Bits of [`rule_flag`].
     pub flags: u32,
-    /// Unicast: the destination that is ours. Zero for multicast.
+    /// The destination that is ours: unicast, or a group other than the RFC's. Else zero.
     pub local: Address,
     /// VRRPv2: authentication data, zero-padded.
     pub auth: [u8; 8],
-    /// VRRPv2: Adver Int in seconds.
+    /// VRRPv2: Adver Int in seconds. Any will do beside VRRPv3.
     pub interval_v2: u8,
     /// Explicit zero.
     pub pad: [u8; 7],
@@ -108,6 +108,8 @@ pub mod rule_flag {
     pub const V2: u32 = 1;
     /// Takes VRRPv3.
     pub const V3: u32 = 1 << 1;
+    /// Takes both, for a time of transition (RFC 9568 section 8.4.2).
+    pub const BOTH: u32 = V2 | V3;
     /// Unicast: destination [`super::Rule::local`], source among the peers.
     pub const UNICAST: u32 = 1 << 2;
     /// VRRPv3 over IPv4: take the checksum over the message alone (RFC 9568).
@@ -123,6 +125,8 @@ pub mod rule_flag {
     /// VRRPv3 over IPv6: the first address may be any. For routers whose own first address is not
     /// link-local, whose peers will be configured alike.
     pub const FIRST_ADDRESS_ANY: u32 = 1 << 9;
+    /// Multicast to the group in [`super::Rule::local`] instead of the RFC's.
+    pub const OWN_GROUP: u32 = 1 << 10;
     /// Stamp with the coarse clock (as coarse as a scheduler tick).
     pub const COARSE_CLOCK: u32 = 1 << 8;
 }

@@ -22,7 +22,7 @@ mod tables;
 mod program {
     use crate::{maps, outcome, packet::Packet, tables::Maps};
     use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
-    use vrrp_common::wire::check::{self, Verdict};
+    use vrrp_common::wire::check::{self, Meaning, Verdict};
 
     /// Entry point.
     #[xdp(frags)]
@@ -41,12 +41,16 @@ mod program {
                     aya_log_ebpf::info!(&ctx, "rejected: counter {}", counter as u32);
                 }
                 Verdict::Accept(accepted) => {
+                    let expected = match accepted.meaning {
+                        Meaning::Expected(generation) => generation,
+                        Meaning::News | Meaning::Ignored => 0,
+                    };
                     aya_log_ebpf::info!(
                         &ctx,
                         "accepted: router {} remarks {:x} expected {}",
                         accepted.router,
                         accepted.remarks,
-                        accepted.expected.unwrap_or(0)
+                        expected
                     );
                 }
             }

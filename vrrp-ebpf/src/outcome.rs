@@ -6,7 +6,7 @@ use core::mem::MaybeUninit;
 use core::ptr;
 use vrrp_common::counter::{COUNTERS, Counter};
 use vrrp_common::layout::{Counts, EventHeader, LARGE_EVENT, SMALL_EVENT, Seen, rule_flag};
-use vrrp_common::wire::check::{Accepted, Owner};
+use vrrp_common::wire::check::{Accepted, Meaning, Owner};
 
 /// Counts a rejected packet.
 #[inline(always)]
@@ -41,9 +41,10 @@ pub(crate) fn accept(packet: &Packet, accepted: &Accepted) {
     let Some(seen) = maps::SEEN.get_ptr_mut(accepted.router) else {
         return;
     };
-    match accepted.expected {
-        Some(generation) => stamp(seen, at, generation),
-        None => {
+    match accepted.meaning {
+        Meaning::Expected(generation) => stamp(seen, at, generation),
+        Meaning::Ignored => {}
+        Meaning::News => {
             if !news(packet, accepted, at) {
                 bump(counts, Counter::RingFull);
                 lose(seen);
@@ -62,11 +63,12 @@ fn bump(counts: *mut Counts, counter: Counter) {
 /// Counts remarks.
 #[inline(always)]
 fn remark(counts: *mut Counts, remarks: u32) {
-    const REMARKS: [Counter; 4] = [
+    const REMARKS: [Counter; 5] = [
         Counter::PriorityZero,
         Counter::IntervalDiffers,
         Counter::AddressListDiffers,
         Counter::OtherChecksumForm,
+        Counter::V2Ignored,
     ];
     const { assert!(COUNTERS <= 32) };
     for counter in REMARKS {

@@ -5,6 +5,7 @@ use core::ptr;
 use vrrp_common::layout::{self, Expect, Peer, PeerKey, PortKey, Rule};
 use vrrp_common::wire::check::{Match, Tables};
 use vrrp_common::wire::locate::Tags;
+use vrrp_common::wire::vrrp::Header;
 
 /// The maps, for a frame of this context.
 pub(crate) struct Maps<'a>(pub(crate) &'a XdpContext);
@@ -57,5 +58,22 @@ impl Tables for Maps<'_> {
             return None;
         }
         Some(Match { generation, remarks })
+    }
+
+    #[inline(always)]
+    fn expects_v3_of(&self, router: u32, source: [u64; 2]) -> bool {
+        let Some(expect) = maps::EXPECT.get_ptr(router) else {
+            return false;
+        };
+        // SAFETY: as in `expected`.
+        let read = |at: usize| unsafe { ptr::read_volatile(expect.cast::<u64>().add(at)) };
+        // SAFETY: likewise.
+        let read_generation = || unsafe { ptr::read_volatile(&raw const (*expect).generation) };
+        let generation = read_generation();
+        generation != 0
+            && read(1) == source[0]
+            && read(2) == source[1]
+            && Header(read(3).to_ne_bytes()).version() == 3
+            && read_generation() == generation
     }
 }

@@ -6,7 +6,7 @@ fn main() -> ExitCode {
     match xvrrp::cli::Cli::parse().run() {
         Ok(status) => status,
         Err(e) => {
-            eprintln!("error: {e:#}");
+            xvrrp::cli::complain(format_args!("error: {e:#}"));
             xvrrp::cli::FAILED.into()
         }
     }

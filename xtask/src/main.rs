@@ -1,6 +1,7 @@
 //! What can `cargo xtask` do, and what does each verb take?
 mod build;
 mod ci;
+mod conformance;
 mod lab;
 mod packages;
 mod privilege;

@@ -1,12 +1,15 @@
-//! How are all tests run, and what is said of those that were skipped?
+//! How are all tests run, and what is said of those that were skipped and of what all show?
 //!
 //! Two groups. The crates' own tests share nothing and run in parallel. The suites of `vrrp-tests`
 //! and the demo need root, make namespaces, and measure time: one test at a time within a suite.
+use crate::conformance::{self, Ran};
 use crate::packages::{self, IP, KEEPALIVED};
 use crate::privilege::Privilege;
 use crate::program::{cargo, pass, shown, workspace};
 use crate::setup;
 use anyhow::{Context as _, Result, anyhow};
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
@@ -68,6 +71,9 @@ pub(crate) fn run(filter: &[String]) -> Result<ExitCode> {
     for failed in &sieve.failed {
         println!("test: FAILED: {failed}");
     }
+    let table = workspace().join(conformance::TABLE);
+    let table = fs::read_to_string(&table).with_context(|| table.display().to_string())?;
+    println!("{}", conformance::summary(&table, &sieve.ran()));
     Ok(code)
 }
 
@@ -113,6 +119,7 @@ struct Sieve {
     test: String,
     skips: Vec<Skip>,
     failed: Vec<String>,
+    passed: BTreeSet<String>,
 }
 
 impl Sieve {
@@ -126,6 +133,10 @@ impl Sieve {
             line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"))
         {
             self.failed.push(test.to_owned());
+        } else if let Some(test) =
+            line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... ok"))
+        {
+            self.passed.insert(test.to_owned());
         }
         if !self.within {
             return true;
@@ -139,6 +150,14 @@ impl Sieve {
             self.skips.push(Skip { test, reason });
         }
         false
+    }
+}
+
+impl Sieve {
+    /// What became of all tests.
+    fn ran(self) -> Ran {
+        let skipped = self.skips.into_iter().map(|skip| skip.test).collect();
+        Ran { passed: self.passed, failed: self.failed.into_iter().collect(), skipped }
     }
 }
 
@@ -178,6 +197,9 @@ mod tests {
         assert_eq!((skips[0].test.as_str(), skips[0].reason.as_str()), ("a::one", "not root"));
         assert_eq!(shown.last(), Some(&"test result: ok. 2 passed; 0 failed"));
         assert!(!shown.contains(&"chatter"));
+        let ran = sieve.ran();
+        assert!(ran.passed.contains("a::one") && ran.passed.contains("two"));
+        assert!(ran.skipped.contains("a::one") && !ran.skipped.contains("two"));
     }
 
     #[test]

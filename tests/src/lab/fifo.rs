@@ -45,11 +45,11 @@ impl Fifo {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// Waits for a line.
+    /// Waits for this many lines.
     #[track_caller]
-    pub fn wait(&self, line: &str, deadline: Duration) {
-        eventually(deadline, &format!("{line} in the fifo"), || {
-            self.lines().iter().any(|told| told == line).then_some(())
+    pub fn wait_count(&self, count: usize, deadline: Duration) {
+        eventually(deadline, &format!("{count} lines in the fifo"), || {
+            (self.lines().len() >= count).then_some(())
         });
     }
 }

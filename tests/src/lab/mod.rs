@@ -16,6 +16,7 @@
 //! - [`report`][]: what `show --json` says
 //! - [`fifo`][]: what a notify fifo was told
 //! - [`cases`][]: many independent cases at once
+//! - [`stall`][]: how late the machine itself is
 //! - [`wait`][]: waiting with a deadline
 pub mod capture;
 pub mod cases;
@@ -28,5 +29,6 @@ pub mod master;
 pub mod netns;
 pub mod report;
 pub mod socket;
+pub mod stall;
 pub mod switch;
 pub mod wait;

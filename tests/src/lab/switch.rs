@@ -62,6 +62,16 @@ impl Port {
         RawSocket::open(&self.switch, &self.name)
     }
 
+    /// Parts it from the segment and leaves it its carrier: nobody sees that something is wrong.
+    pub fn part(&self) {
+        self.switch.ip(&format!("link set {} nomaster", self.name));
+    }
+
+    /// Makes it part of the segment again.
+    pub fn join(&self) {
+        self.switch.ip(&format!("link set {} master br0", self.name));
+    }
+
     /// Takes the carrier away.
     pub fn cut(&self) {
         self.switch.ip(&format!("link set {} down", self.name));

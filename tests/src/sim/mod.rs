@@ -64,10 +64,11 @@ impl<'t> Lan<'t> {
             for instance in &node.instances {
                 trace.note(START, || {
                     format!(
-                        "node {index} .{:<3} {} {:?} {:?} priority {} every {:?}{}{}",
+                        "node {index} .{:<3} {} {:?}{} {:?} priority {} every {:?}{}{}",
                         node.host,
                         instance.name,
                         instance.version,
+                        if instance.v2_interop { "+V2" } else { "" },
                         instance.family,
                         instance.priority,
                         instance.advert_interval,
@@ -116,8 +117,9 @@ impl<'t> Lan<'t> {
         while let Some((to, packet)) = self.fabric.arrive(self.now) {
             self.trace.note(self.now, || {
                 format!(
-                    "  node {to} hears {} vrid {} priority {}",
+                    "  node {to} hears {} in version {} vrid {} priority {}",
                     packet.source,
+                    packet.header.version(),
                     packet.header.vrid(),
                     packet.header.priority()
                 )

@@ -242,6 +242,15 @@ impl Dataplane {
             rule.stamp = Stamp { at: now, generation: expectation.generation };
             return;
         }
+        // RFC 9568 section 8.4.2: version 2 of a sender whose version 3 is expected.
+        if let (Path::Fast(_), Some(expectation)) = (path, rule.expectation)
+            && rule.instance.v2_interop
+            && header.version() == 2
+            && expectation.source == packet.source
+            && expectation.header.version() == 3
+        {
+            return;
+        }
         let same_addresses = rule
             .instance
             .addresses
@@ -253,7 +262,7 @@ impl Dataplane {
         self.inbox.push_back(advert);
     }
 
-    fn carry_out(&mut self, now: Instant, path: Path, works: bool, output: Output) -> Option<Deed> {
+    fn carry_out(&mut self, now: Instant, path: Path, works: bool, output: Output) -> Vec<Deed> {
         match output {
             Output::Started { router, instance } => {
                 let fresh = Rule {
@@ -270,7 +279,9 @@ impl Dataplane {
                 self.inbox.retain(|advert| advert.router != router);
             }
             Output::Source { router, source } => {
-                self.routers.get_mut(&router)?.source = source;
+                if let Some(rule) = self.routers.get_mut(&router) {
+                    rule.source = source;
+                }
             }
             Output::Expect { router, expectation } => {
                 let lag = match path {
@@ -280,18 +291,20 @@ impl Dataplane {
                 self.pending.push_back((now + lag, router, expectation));
             }
             Output::Advert { router, priority } => {
-                return works.then(|| self.routers.get(&router)?.send(priority)).flatten();
+                let rule = self.routers.get(&router).filter(|_| works);
+                return rule.map(|rule| rule.send(priority)).unwrap_or_default();
             }
             Output::Transition { router, from, to, why, .. } => {
-                let name = self.routers.get(&router)?.instance.name.to_string();
-                return Some(Deed::Changed { name, from, to, why });
+                let rule = self.routers.get(&router);
+                let name = rule.map(|rule| rule.instance.name.to_string()).unwrap_or_default();
+                return vec![Deed::Changed { name, from, to, why }];
             }
             Output::Own { .. }
             | Output::Announce { .. }
             | Output::PriorityChanged { .. }
             | Output::Remark { .. } => {}
         }
-        None
+        Vec::new()
     }
 }
 
@@ -305,17 +318,25 @@ impl Rule {
                 Version::V2 => {
                     header.version() == 2 && header.interval() == instance.advert_interval
                 }
-                Version::V3 => header.version() == 3,
+                // Section 8.4.2 of RFC 9568 takes any.
+                Version::V3 => {
+                    header.version() == 3 || instance.v2_interop && header.version() == 2
+                }
             }
     }
 
-    fn send(&self, priority: Priority) -> Option<Deed> {
+    fn send(&self, priority: Priority) -> Vec<Deed> {
+        self.instance.versions().filter_map(|version| self.send_in(version, priority)).collect()
+    }
+
+    fn send_in(&self, version: Version, priority: Priority) -> Option<Deed> {
         let instance = &self.instance;
         let interval = instance.advert_interval;
-        let timing = match instance.version {
-            Version::V2 => {
-                Timing::V2 { seconds: u8::try_from(interval.as_secs()).ok()?, password: None }
-            }
+        let timing = match version {
+            Version::V2 => Timing::V2 {
+                seconds: u8::try_from(instance.interval_v2().as_secs()).ok()?,
+                password: None,
+            },
             Version::V3 => Timing::V3 {
                 interval: Centis::new(u16::try_from(interval.as_millis() / 10).ok()?)?,
                 checksum: instance.checksum.send,

@@ -109,7 +109,9 @@ impl Plan {
 
     /// The longest Active_Down_Interval any of the routers can have.
     pub fn longest_down_interval(&self) -> Duration {
-        timing::down_interval(Version::V3, self.interval, Priority(1), 3)
+        let in_seconds = self.instances().filter(|instance| instance.v2_interop);
+        let longest = in_seconds.map(Instance::interval_v2).max().unwrap_or_default();
+        timing::down_interval(Version::V3, self.interval.max(longest), Priority(1), 3)
             + Duration::from_secs(1) * u32::from(self.has_version_2())
     }
 
@@ -197,6 +199,7 @@ fn shape(random: &mut Random, number: u64, interval: Duration) -> Instance {
         Family::V6 => IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 1, u16::from(byte))),
     };
     instance.version = version;
+    instance.v2_interop = (version, family) == (Version::V3, Family::V4) && random.chance(1, 2);
     instance.answer_lower = version == Version::V3;
     instance.advert_interval = interval;
     instance.addresses = vec![Vip {
@@ -223,6 +226,13 @@ fn vary(random: &mut Random, instance: &mut Instance, mixed: bool) {
     if mixed && instance.version == Version::V3 {
         let times = random.pick(&[1, 2, 3]);
         instance.advert_interval *= times;
+    }
+    // One that was not replaced yet. It takes its own interval only.
+    let seconds = instance.advert_interval.subsec_nanos() == 0;
+    if instance.v2_interop && seconds && !mixed && random.chance(1, 3) {
+        instance.version = Version::V2;
+        instance.v2_interop = false;
+        instance.answer_lower = false;
     }
     if random.chance(1, 4) {
         instance.track_interfaces = vec![TrackInterface {

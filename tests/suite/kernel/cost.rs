@@ -48,7 +48,7 @@ fn nanoseconds_a_packet() {
             let best = (0..300).map(|_| rig.measure(&bytes, 10_000)).min();
             println!("{:4} ns  {name}", best.unwrap_or(0));
         }
-        let program = rig.plane.program().unwrap().raw().unwrap().info().unwrap();
+        let program = rig.plane.program().unwrap().raw(|xdp| xdp.info()).unwrap().unwrap();
         println!("verified instructions: {:?}", program.verified_instruction_count());
     });
 }

@@ -112,6 +112,15 @@ fn each_fault_moves_its_counter_and_nothing_else() {
                 Frame::of(&Message::v3(40, &vips(1)), ip("192.0.2.250"), ip("192.0.2.10")),
             ),
             (Counter::ModeMismatch, Some(router::UNICAST), message(&Message::v3(40, &vips(1)))),
+            (Counter::ModeMismatch, Some(router::OWN_GROUP), message(&Message::v3(80, &vips(1)))),
+            (
+                Counter::Ttl,
+                Some(router::OWN_GROUP),
+                Frame {
+                    hop_limit: 254,
+                    ..Frame::of(&Message::v3(80, &vips(1)), sender(), ip("224.0.0.81"))
+                },
+            ),
             (Counter::Fragment, None, Frame { fragment: 0x2000, ..good.clone() }),
             (Counter::Fragment, None, Frame { fragment: 0x0001, ..good.clone() }),
             (

@@ -37,6 +37,10 @@ pub(crate) mod router {
     pub(crate) const UNICAST: u32 = 4;
     pub(crate) const EMPTY: u32 = 6;
     pub(crate) const SENDS_PSEUDO: u32 = 8;
+    pub(crate) const OWN_GROUP: u32 = 10;
+    pub(crate) const FIRST_ANY: u32 = 11;
+    pub(crate) const TRANSITION: u32 = 12;
+    pub(crate) const TRANSITION_PASSWORD: u32 = 13;
 }
 
 pub(crate) fn rig() -> Rig {
@@ -60,6 +64,12 @@ pub(crate) fn rig() -> Rig {
     rig.router(Family::V6, 40, local("2001:db8::10"), &peers6);
     rig.router(Family::V4, 70, rule(V3 | rule_flag::SENDS_PSEUDO | rule_flag::COARSE_CLOCK), &[]);
     rig.router(Family::V6, 20, rule(rule_flag::V2), &[]);
+    let own_group = Rule { local: address(ip("224.0.0.81")), ..rule(V3 | rule_flag::OWN_GROUP) };
+    rig.router(Family::V4, 80, own_group, &[]);
+    rig.router(Family::V6, 80, rule(V3 | rule_flag::FIRST_ADDRESS_ANY), &[]);
+    rig.router(Family::V4, 90, rule(V3 | rule_flag::V2), &[]);
+    let password = Rule { auth: *b"secret\0\0", ..rule(V3 | rule_flag::V2 | rule_flag::AUTH_PASS) };
+    rig.router(Family::V4, 91, password, &[]);
     rig
 }
 

@@ -10,5 +10,6 @@ mod anything;
 mod cost;
 mod faults;
 mod fixture;
+mod transition;
 mod valid;
 mod vectors;

@@ -51,6 +51,10 @@ fn valid_adverts_are_news() {
             let frame = Frame::group(&Message::v3(10, &vips6(count)), sender6());
             news(&mut rig, &frame, router::V6, &[]);
         }
+        let elsewhere = Message::v3(80, &vips(1));
+        news(&mut rig, &Frame::of(&elsewhere, sender(), ip("224.0.0.81")), router::OWN_GROUP, &[]);
+        let global = Message::v3(80, &[ip("2001:db8::1"), ip("fe80::1")]);
+        news(&mut rig, &Frame::group(&global, sender6()), router::FIRST_ANY, &[]);
         news(&mut rig, &group(&Message::v3(60, &[])), router::EMPTY, &[]);
         news(&mut rig, &group(&Message::v2(60, &[])), router::EMPTY, &[]);
         let secret =

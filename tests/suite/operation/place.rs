@@ -103,7 +103,7 @@ fn hook_taken_auto() {
 }
 
 /// An interface that cannot be received on when it appears: the router there hears no master, so
-/// it must not become one. When the hook is given back it takes part.
+/// it must not become one. When the hook was given back, a reload lets it take part.
 fn hook_taken_later() {
     let bed = Bed::new();
     let dynamic = Vrrp { interface: "eth4".into(), ..plain() };
@@ -126,7 +126,11 @@ fn hook_taken_later() {
         state => Err(state.to_owned()),
     });
     assert_eq!(wire.adverts(0, "10.0.0.1").len(), 0);
+    daemon.hang_up();
+    daemon.wait_log(0, "reloaded", SOON);
+    assert_eq!(daemon.show().state("VI_1"), "FAULT");
     drop(object);
+    daemon.hang_up();
     daemon.wait_state(0, "VI_1", "MASTER", SOON);
     assert_eq!(text(daemon.show().port("eth4"), "path"), "xdp-native");
 }

@@ -47,6 +47,7 @@ fn reload() {
         case("another interface, sockets", || another_interface("off")),
         case("a broken file", broken_file),
         case("a file that is gone", missing_file),
+        case("more routers than there is room for", too_many),
         case("a backup stays a backup", backup_stays),
     ];
     run_all(9, cases);
@@ -206,6 +207,31 @@ fn missing_file() {
     daemon.wait_log(said, "vrrp.conf", SOON);
     std::thread::sleep(WHILE);
     undisturbed(&daemon, said, &wire, mark);
+}
+
+/// One router too many would hear nobody and be a second master.
+fn too_many() {
+    let bed = Bed::new();
+    let wire = bed.port.capture();
+    let daemon = Daemon::start(Kind::Xvrrp, &bed.us, &file("", &[plain()]));
+    daemon.wait_state(0, "VI_1", "MASTER", SOON);
+    let (said, mark) = (daemon.mark(), wire.mark());
+    let mut text = file("    dynamic_interfaces", &[plain()]);
+    for number in 0..4096 {
+        text.push_str(&format!(
+            "vrrp_instance N{number} {{\n interface later{}\n virtual_router_id {}\n\
+             virtual_ipaddress {{ 10.1.{}.{}/32 }}\n}}\n",
+            number / 255,
+            number % 255 + 1,
+            number / 256,
+            number % 256,
+        ));
+    }
+    daemon.reload(&text);
+    daemon.wait_log(said, "4097 instances, and this daemon has room for 4096", SOON);
+    std::thread::sleep(WHILE);
+    undisturbed(&daemon, said, &wire, mark);
+    assert_eq!(daemon.show().instances().len(), 1);
 }
 
 fn backup_stays() {

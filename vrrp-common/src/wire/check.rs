@@ -4,7 +4,7 @@
 //! rejected packet moves that one counter. The XDP program and the packet sockets run this code.
 //!
 //! Ours is what is sent to the VRRP group, and what is sent to the address a unicast router listens
-//! on. VRRP to any other unicast address passes: this host may be a router that forwards it.
+//! on or to a group of its own. VRRP to any other unicast address passes: this host may be a router that forwards it.
 //! A rule is looked up before anything is judged, so that a fault is counted for its router; where
 //! there is none, both versions and checksum forms are right, and the VRID is what is wrong.
 use super::bytes::Bytes;
@@ -26,6 +26,8 @@ pub trait Tables {
     fn peer(&self, key: &PeerKey) -> Option<Peer>;
     /// What a router expects, if it is this: source and VRRP header, in memory order.
     fn expected(&self, router: u32, source: [u64; 2], header: u64) -> Option<Match>;
+    /// Whether what a router expects is a VRRPv3 advert from this source.
+    fn expects_v3_of(&self, router: u32, source: [u64; 2]) -> bool;
 }
 
 /// An expectation that was met.
@@ -57,6 +59,17 @@ pub enum Verdict {
     Accept(Accepted),
 }
 
+/// What a valid advert is to its router.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Meaning {
+    /// To be handed over.
+    News,
+    /// What was expected, by this generation: it only stamps.
+    Expected(u32),
+    /// VRRPv2 beside the VRRPv3 of a sender that is followed: it only counts.
+    Ignored,
+}
+
 /// A valid advert.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Accepted {
@@ -64,8 +77,8 @@ pub struct Accepted {
     pub router: u32,
     /// The port it came in by.
     pub port: u32,
-    /// The generation of the expectation it met; `None` for news.
-    pub expected: Option<u32>,
+    /// What it is to that router.
+    pub meaning: Meaning,
     /// Remarks: bit n for the counter with number n.
     pub remarks: u32,
     /// Flags of its rule.
@@ -145,45 +158,49 @@ fn message<B: Bytes + ?Sized, T: Tables>(
         if !envelope.multicast {
             return Verdict::Pass;
         }
-        let any =
-            rule_flag::V2 | rule_flag::V3 | rule_flag::CHECKSUM_PLAIN | rule_flag::CHECKSUM_PSEUDO;
+        let any = rule_flag::BOTH | rule_flag::CHECKSUM_PLAIN | rule_flag::CHECKSUM_PSEUDO;
         return match form(bytes, envelope, header, any) {
             Ok(_) => Verdict::Reject(Counter::Vrid, Owner::Port(port)),
             Err(Fault::Of(counter)) => Verdict::Reject(counter, Owner::Port(port)),
             Err(Fault::OutOfReach) => Verdict::Pass,
         };
     };
-    let unicast = rule.flags & rule_flag::UNICAST != 0;
-    let to_us = envelope.multicast || unicast && halves(&rule.local) == envelope.destination;
-    if !to_us {
+    let named = rule.flags & (rule_flag::UNICAST | rule_flag::OWN_GROUP) != 0
+        && halves(&rule.local) == envelope.destination;
+    if !(envelope.multicast || named) {
         return Verdict::Pass;
     }
+    let own_group = named && rule.flags & rule_flag::OWN_GROUP != 0;
+    let envelope = Envelope { multicast: envelope.multicast || own_group, ..*envelope };
     let router = rule.router - 1;
-    match advert(bytes, envelope, header, rule, tables) {
-        Ok(remarks) => accept(bytes, envelope, rule, port, remarks, tables),
+    match advert(bytes, &envelope, named, header, rule, tables) {
+        Ok(remarks) => accept(bytes, &envelope, header, rule, (port, remarks), tables),
         Err(Fault::Of(counter)) => Verdict::Reject(counter, Owner::Router(router)),
         Err(Fault::OutOfReach) => Verdict::Pass,
     }
 }
 
-/// Every check of a packet whose rule is known; the remarks on it.
+/// Every check of a packet whose rule is known; the remarks on it. `named` is whether it was sent to
+/// the destination the rule names, if it names one.
 #[inline(always)]
 fn advert<B: Bytes + ?Sized, T: Tables>(
     bytes: &B,
     envelope: &Envelope,
+    named: bool,
     header: Header,
     rule: &Rule,
     tables: &T,
 ) -> Result<u32, Fault> {
     let mut remarks = form(bytes, envelope, header, rule.flags)?;
-    if envelope.multicast && rule.flags & rule_flag::UNICAST != 0 {
+    if rule.flags & (rule_flag::UNICAST | rule_flag::OWN_GROUP) != 0 && !named {
         return Err(Counter::ModeMismatch.into());
     }
     sender(envelope, rule, tables)?;
     if header.version() == 2 {
         authentication(bytes, envelope, header, rule)?;
-        // RFC 3768 section 7.1.
-        if header.interval_v2() != rule.interval_v2 {
+        // RFC 3768 section 7.1. Beside VRRPv3 it is used as that of VRRPv3 is (RFC 9568 section
+        // 8.4.2).
+        if !takes_both(rule) && header.interval_v2() != rule.interval_v2 {
             return Err(Counter::Interval.into());
         }
     }
@@ -199,8 +216,12 @@ fn advert<B: Bytes + ?Sized, T: Tables>(
             return Err(Counter::FirstAddressNotLinkLocal.into());
         }
     }
-    // Erratum 8301.
-    if header.version() == 3 && header.interval_v3() == 0 {
+    // Erratum 8301, and nobody can count by a VRRPv2 interval of zero either.
+    let zero = match header.version() {
+        2 => takes_both(rule) && header.interval_v2() == 0,
+        _ => header.interval_v3() == 0,
+    };
+    if zero {
         return Err(Counter::IntervalZero.into());
     }
     if header.priority().0 == 0 {
@@ -214,25 +235,43 @@ fn advert<B: Bytes + ?Sized, T: Tables>(
 fn accept<B: Bytes + ?Sized, T: Tables>(
     bytes: &B,
     envelope: &Envelope,
+    header: Header,
     rule: &Rule,
-    port: u32,
-    remarks: u32,
+    (port, remarks): (u32, u32),
     tables: &T,
 ) -> Verdict {
     let router = rule.router - 1;
-    let expected = match bytes.word64(envelope.message) {
-        Some(header) => tables.expected(router, envelope.source, header),
-        None => None,
+    let (meaning, remarks) = if header.version() == 2
+        && takes_both(rule)
+        && tables.expects_v3_of(router, envelope.source)
+    {
+        // RFC 9568 section 8.4.2. What it says is said in VRRPv3 too, and remarked then.
+        (Meaning::Ignored, 1 << Counter::V2Ignored as u32)
+    } else {
+        let expected = match bytes.word64(envelope.message) {
+            Some(header) => tables.expected(router, envelope.source, header),
+            None => None,
+        };
+        match expected {
+            Some(met) => (Meaning::Expected(met.generation), remarks | met.remarks),
+            None => (Meaning::News, remarks),
+        }
     };
     Verdict::Accept(Accepted {
         router,
         port,
-        expected: expected.map(|expected| expected.generation),
-        remarks: remarks | expected.map_or(0, |expected| expected.remarks),
+        meaning,
+        remarks,
         flags: rule.flags,
         offset: envelope.ip,
         length: envelope.message - envelope.ip + envelope.length,
     })
+}
+
+/// Whether a router takes both versions, for a time of transition.
+#[inline(always)]
+const fn takes_both(rule: &Rule) -> bool {
+    rule.flags & rule_flag::BOTH == rule_flag::BOTH
 }
 
 /// TTL, version, type, length and checksum: what is right or wrong whoever is meant.

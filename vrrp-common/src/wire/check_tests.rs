@@ -41,6 +41,10 @@ impl Tables for One {
     fn expected(&self, _: u32, _: [u64; 2], _: u64) -> Option<Match> {
         None
     }
+
+    fn expects_v3_of(&self, _: u32, _: [u64; 2]) -> bool {
+        false
+    }
 }
 
 fn one(family: Family, flags: u32) -> One {
@@ -183,6 +187,32 @@ fn the_first_of_two_faults_is_named() {
         }
     }
     assert_eq!(pairs, 36 + 45 + 36);
+}
+
+/// RFC 9568 section 8.4.2: beside VRRPv3 an interval of VRRPv2 is used, if anybody can count by it.
+#[test]
+fn in_a_transition_any_interval_of_version_2_will_do() {
+    const ALL: u32 = BOTH | rule_flag::V2;
+    assert!(matches!(judged(&Packet::v3(), ALL), Verdict::Accept(_)));
+    for seconds in 0..=255 {
+        let mut packet = Packet::v2();
+        packet.header[5] = seconds;
+        let alone = match judged(&packet, rule_flag::V2) {
+            Verdict::Accept(_) => None,
+            Verdict::Reject(counter, Owner::Router(ROUTER)) => Some(counter),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(alone, (seconds != 1).then_some(Counter::Interval));
+        let verdict = judged(&packet, ALL);
+        if seconds == 0 {
+            assert_eq!(verdict, Verdict::Reject(Counter::IntervalZero, Owner::Router(ROUTER)));
+        } else {
+            assert!(matches!(verdict, Verdict::Accept(_)), "{seconds}: {verdict:?}");
+        }
+    }
+    // Not in one: version 2 is an error (section 7.1).
+    let verdict = Verdict::Reject(Counter::Version, Owner::Router(ROUTER));
+    assert_eq!(judged(&Packet::v2(), BOTH), verdict);
 }
 
 #[test]
@@ -359,4 +389,74 @@ fn tags() {
     assert_eq!(ethernet(&[0x81, 0, 0xe0, 0]), place(0, 0, 18));
     assert_eq!(ethernet(&[0x81, 0, 0, 0, 0x81, 0, 0, 7]), place(8, 0, 22));
     assert_eq!(ethernet(&[0x81, 0, 0, 1, 0x81, 0, 0, 2, 0x81, 0, 0, 3]), None);
+}
+
+/// RFC 9568 sections 5.2.1 and 5.2.2: there is one type, and a router speaks the versions it is set
+/// to.
+#[test]
+fn every_other_version_and_type_is_rejected() {
+    let reject = |counter| Verdict::Reject(counter, Owner::Router(ROUTER));
+    for (good, flags) in
+        [(Packet::v3(), BOTH), (Packet::v2(), rule_flag::V2), (Packet::v6(), rule_flag::V3)]
+    {
+        let spoken = good.header[0] >> 4;
+        for nibble in 0..16 {
+            let mut packet = good.clone();
+            packet.header[0] = nibble << 4 | 1;
+            let verdict = judged(&packet, flags);
+            if nibble == spoken {
+                assert!(matches!(verdict, Verdict::Accept(_)), "{verdict:?}");
+            } else {
+                assert_eq!(verdict, reject(Counter::Version), "version {nibble}");
+            }
+            packet.header[0] = spoken << 4 | nibble;
+            let verdict = judged(&packet, flags);
+            if nibble == proto::ADVERTISEMENT {
+                assert!(matches!(verdict, Verdict::Accept(_)), "{verdict:?}");
+            } else {
+                assert_eq!(verdict, reject(Counter::Type), "type {nibble}");
+            }
+        }
+    }
+}
+
+/// RFC 9568 section 5.2.9: addresses are of the family of the packet they are in.
+#[test]
+fn addresses_of_the_other_family_have_the_wrong_length() {
+    let reject = Verdict::Reject(Counter::Length, Owner::Router(ROUTER));
+    for count in 1..=5 {
+        let mut packet = Packet::v3();
+        packet.addresses = vec![Packet::v6().addresses[0]; count];
+        packet.header[3] = u8::try_from(count).unwrap();
+        assert_eq!(judged(&packet, BOTH), reject);
+        let mut packet = Packet::v6();
+        packet.addresses = vec![Packet::v3().addresses[0]; count];
+        packet.header[3] = u8::try_from(count).unwrap();
+        assert_eq!(judged(&packet, rule_flag::V3), reject);
+    }
+}
+
+/// CARP shares protocol number, group and TTL, and calls itself version 2, type 1. What it has
+/// where VRRP counts addresses is the length of its digest, which does not fit.
+#[test]
+fn carp_is_never_taken_for_vrrp() {
+    for skew in [0, 100, 240, 255] {
+        let mut packet = Packet::v2();
+        // Version and type, virtual host, skew, digest in words, demotion, base.
+        packet.header = [0x21, VRID, skew, 7, 0, 1];
+        packet.addresses.clear();
+        // A counter of eight bytes and a digest of twenty.
+        packet.tail = (0..28).collect();
+        for (flags, counter) in [
+            (rule_flag::V2, Counter::Length),
+            (rule_flag::V2 | rule_flag::AUTH_PASS, Counter::Length),
+            (BOTH, Counter::Version),
+        ] {
+            let verdict = judged(&packet, flags);
+            assert_eq!(verdict, Verdict::Reject(counter, Owner::Router(ROUTER)));
+        }
+        packet.header[1] = 99;
+        let verdict = judged(&packet, rule_flag::V2);
+        assert!(matches!(verdict, Verdict::Reject(_, Owner::Port(PORT))), "{verdict:?}");
+    }
 }

@@ -230,4 +230,22 @@ mod tests {
         assert_eq!(bytes[4..8], [0, 1, 0x92, 0xed]);
         assert_eq!(len, 24);
     }
+
+    /// RFC 9568 sections 5.2.5 and 5.2.6: four reserved bits, written as zero and not read, and
+    /// twelve bits of centiseconds.
+    #[test]
+    fn interval_and_reserved_bits() {
+        for (centis, written) in [(1, [0, 1]), (100, [0, 100]), (256, [1, 0]), (4095, [0x0f, 0xff])]
+        {
+            let interval = Centis::new(centis).unwrap();
+            let (bytes, _) = emit(Timing::V3 { interval, checksum: ChecksumForm::Plain });
+            assert_eq!(bytes[4..6], written);
+            let mut header = Header(*bytes.first_chunk().unwrap());
+            assert_eq!(header.interval_v3(), centis);
+            header.0[4] |= 0xf0;
+            assert_eq!(header.interval_v3(), centis);
+            assert_eq!(header.interval(), Duration::from_millis(u64::from(centis) * 10));
+        }
+        assert_eq!((Centis::new(0), Centis::new(4096)), (None, None));
+    }
 }

@@ -1,7 +1,8 @@
 //! Is a configuration file good: `xvrrp check FILE`.
 use super::files::Files;
 use crate::config::{self, render};
-use std::io::{IsTerminal, Write};
+use std::fmt::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -29,19 +30,22 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let files = Files { config_id: args.config_id };
     let (config, diagnostics) = config::load(&args.file, &files);
     let mut out = std::io::stdout().lock();
+    let mut text = String::new();
     if args.json {
-        writeln!(out, "{}", render::json(&diagnostics)?)?;
+        writeln!(text, "{}", render::json(&diagnostics)?)?;
     } else {
         let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
         for diagnostic in &diagnostics {
             if args.short {
-                writeln!(out, "{diagnostic}")?;
+                writeln!(text, "{diagnostic}")?;
             } else {
-                writeln!(out, "{}\n", render::pretty(diagnostic, colour))?;
+                writeln!(text, "{}\n", render::pretty(diagnostic, colour))?;
             }
         }
-        writeln!(out, "{}", render::summary(&diagnostics))?;
+        writeln!(text, "{}", render::summary(&diagnostics))?;
     }
+    // The status says whether the file is good, also to a reader that has seen enough.
+    let _ = out.write_all(text.as_bytes());
     Ok(if config.is_some() { ExitCode::SUCCESS } else { ExitCode::from(BAD_CONFIGURATION) })
 }
 

@@ -8,11 +8,15 @@
 pub mod check;
 pub mod doctor;
 pub mod files;
+#[cfg(test)]
+mod manual;
 pub mod reload;
 pub mod run;
 pub mod show;
 
 use clap::{Parser, Subcommand};
+use std::fmt;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Exit status for a failure that has no status of its own.
@@ -21,6 +25,11 @@ pub const FAILED: u8 = 1;
 pub const BAD_CONFIG: u8 = 2;
 /// Exit status for missing privileges.
 pub const NO_PERMISSION: u8 = 4;
+
+/// Writes a line to stderr. That nobody reads it ends nothing.
+pub fn complain(line: fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 /// VRRP router redundancy with an XDP dataplane.
 #[derive(Debug, Parser)]

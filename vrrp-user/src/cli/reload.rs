@@ -2,6 +2,7 @@
 use super::FAILED;
 use crate::control::client;
 use crate::control::protocol::{Answer, Command, DEFAULT_SOCKET};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -17,11 +18,13 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match client::ask(&args.control, Command::Reload)? {
         Answer::Done => {
-            println!("the new configuration is in force");
+            let _ = writeln!(std::io::stdout(), "the new configuration is in force");
             Ok(ExitCode::SUCCESS)
         }
         Answer::Error(why) => {
-            eprintln!("error: refused, the running configuration stays:\n{why}");
+            super::complain(format_args!(
+                "error: refused, the running configuration stays:\n{why}"
+            ));
             Ok(FAILED.into())
         }
         Answer::Snapshot(_) => anyhow::bail!("the daemon answered something else"),

@@ -87,14 +87,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (model, diagnostics) = config::load(&path, &Files::default());
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     for diagnostic in &diagnostics {
-        eprintln!("{}\n", render::pretty(diagnostic, colour));
+        super::complain(format_args!("{}\n", render::pretty(diagnostic, colour)));
     }
     let Some(model) = model else {
-        eprintln!("{}: {}", path.display(), render::summary(&diagnostics));
+        super::complain(format_args!("{}: {}", path.display(), render::summary(&diagnostics)));
         return Ok(BAD_CONFIG.into());
     };
     if let Some(missing) = missing_privilege(mode) {
-        eprintln!("error: {missing}");
+        super::complain(format_args!("error: {missing}"));
         return Ok(NO_PERMISSION.into());
     }
     if let Err(why) = preflight::firewall(&model, guard::probe) {

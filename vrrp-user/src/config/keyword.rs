@@ -94,6 +94,30 @@ pub fn markdown() -> String {
     text
 }
 
+/// The implemented keywords for the manual page, in man(7).
+pub fn roff() -> String {
+    let mut text = String::new();
+    let mut block = None;
+    let works = |entry: &Entry| matches!(entry.status, "implemented" | "xvrrp only");
+    for entry in all().iter().filter(|entry| works(entry)) {
+        if block != Some(entry.block) {
+            block = Some(entry.block);
+            let title = if entry.block.is_empty() { "top level" } else { entry.block };
+            text.push_str(&format!(".SS {}\n", escaped(title)));
+        }
+        let (name, about) = (escaped(entry.name), escaped(entry.about));
+        text.push_str(&format!(".TP\n.B {name}\n{about}\n"));
+    }
+    text
+}
+
+/// A hyphen that is typed is not one that a line may break at, and a line must not begin like a
+/// request.
+fn escaped(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-");
+    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
+}
+
 fn list<T>(block: &'static str, table: &'static [Keyword<T>], all: &mut Vec<Entry>) {
     all.extend(table.iter().map(|keyword| Entry {
         block,

@@ -55,6 +55,9 @@ pub struct Instance {
     pub vrid: Vrid,
     /// `version`; 2 unless told otherwise, 3 for IPv6.
     pub version: Version,
+    /// `v2_interop`, never but beside version 3 over IPv4: VRRPv2 is sent and taken too, for a time
+    /// of transition (RFC 9568 section 8.4.2).
+    pub v2_interop: bool,
     /// Family of the virtual addresses and the adverts.
     pub family: Family,
     /// `priority`; 255 is the address owner.
@@ -73,7 +76,7 @@ pub struct Instance {
     pub transport: Transport,
     /// `unicast_src_ip` or `mcast_src_ip`; otherwise the interface's own address.
     pub source: Option<IpAddr>,
-    /// `authentication`: VRRPv2 password, zero-padded.
+    /// `authentication`: VRRPv2 password, zero-padded. With `v2_interop` VRRPv3 adverts have none.
     pub password: Option<[u8; 8]>,
     /// Which checksum forms of VRRPv3 over IPv4 are taken; the first is sent.
     pub checksum: Checksum,
@@ -253,6 +256,7 @@ impl Instance {
             interface: interface.into(),
             vrid,
             version,
+            v2_interop: false,
             family,
             priority: Priority::DEFAULT,
             start_as_master: false,
@@ -278,6 +282,19 @@ impl Instance {
             notify_priority_changes: false,
             no_repair: false,
         }
+    }
+
+    /// What each of its adverts is sent in, the better version first: who hears it ignores the other
+    /// from then on.
+    pub fn versions(&self) -> impl Iterator<Item = Version> {
+        [Some(self.version), self.v2_interop.then_some(Version::V2)].into_iter().flatten()
+    }
+
+    /// Its interval as VRRPv2 says it: in whole seconds, and rather too long than too short, so
+    /// that nobody takes over too soon.
+    pub const fn interval_v2(&self) -> Duration {
+        let interval = self.advert_interval;
+        Duration::from_secs(interval.as_secs() + (interval.subsec_nanos() > 0) as u64)
     }
 
     /// Every address it owns while master: announced ones first, then excluded ones. The position

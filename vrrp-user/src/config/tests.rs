@@ -62,6 +62,22 @@ fn bad(body: &str) -> Vec<String> {
 const VIP: &str = "virtual_ipaddress { 10.0.0.1 }\n";
 
 #[test]
+fn a_transition_keeps_version_3_and_the_password_of_version_2() {
+    let load = |more: &str| {
+        let body = format!("{VIP}version 3\n{more}");
+        let (config, _) = text(&format!(
+            "vrrp_instance V {{\n interface eth0\n virtual_router_id 5\n{body}\n}}\n"
+        ));
+        let instance = (*config.expect("usable").instances[0]).clone();
+        (instance.versions().collect::<Vec<_>>(), instance.v2_interop, instance.password)
+    };
+    assert_eq!(load(""), (vec![Version::V3], false, None));
+    assert_eq!(load("v2_interop"), (vec![Version::V3, Version::V2], true, None));
+    let password = "v2_interop\nauthentication {\n auth_type PASS\n auth_pass 1111\n}";
+    assert_eq!(load(password).2, Some(*b"1111\0\0\0\0"));
+}
+
+#[test]
 fn a_plain_file() {
     let config = good(
         "! a comment\nglobal_defs {\n router_id r1 # another\n}\n\
@@ -417,5 +433,43 @@ fn every_keyword_of_the_tables_is_known() {
         };
         assert!(told, "{name} in {}: {:?}", entry.block, lines(&diagnostics));
         assert!(!entry.about.is_empty(), "{name}");
+    }
+}
+
+/// RFC 9568 section 6.1 and keepalived agree on these.
+#[test]
+fn defaults_of_the_rfc() {
+    for body in [VIP.to_owned(), format!("version 3\n{VIP}")] {
+        let plain = instance(&body);
+        assert_eq!((plain.priority.0, plain.preempt), (100, true));
+        assert_eq!(plain.advert_interval, Duration::from_secs(1));
+        assert!(!plain.start_as_master);
+    }
+    let (config, diagnostics) = text(&format!("vrrp_instance V {{\n interface eth0\n {VIP}}}\n"));
+    assert!(config.is_none());
+    let found = lines(&diagnostics);
+    assert!(found.len() == 1 && found[0].contains("virtual_router_id"), "{found:?}");
+}
+
+/// RFC 9568 section 5.2.4: 1 to 254, and 255 for the owner.
+#[test]
+fn priorities() {
+    for right in [1, 100, 254, 255] {
+        assert_eq!(instance(&format!("priority {right}\n{VIP}")).priority.0, right);
+    }
+    for wrong in ["0", "256", "-1", "x"] {
+        let found = bad(&format!("priority {wrong}\n{VIP}"));
+        assert!(found.iter().any(|line| line.contains("error: `priority`")), "{found:?}");
+    }
+}
+
+/// Which checksum a router sends and takes over IPv4 is its own setting.
+#[test]
+fn checksum_forms() {
+    for (lines, form) in
+        [("", ChecksumForm::PseudoHeader), ("v3_checksum_as_v2\n", ChecksumForm::Plain)]
+    {
+        let checksum = instance(&format!("version 3\n{lines}{VIP}")).checksum;
+        assert_eq!((checksum.send, checksum.accept_both), (form, true));
     }
 }

@@ -3,15 +3,16 @@
 //!
 //! Each round takes news from the dataplane first and the deadline last, so an advert that arrived
 //! in time is never beaten by our own lateness.
-use super::carry_out::Router;
+use super::carry_out::{Opened, Router};
+use super::clock;
+use super::groups::Groups;
 use super::mailbox::Inbox;
-use super::{clock, preflight};
+use super::proposal::Proposals;
 use crate::config::model::{Config, Name};
 use crate::dataplane::port::{Dataplane, News, PortReport};
 use crate::engine::Engine;
 use crate::engine::input::{Advert, Input};
 use crate::engine::snapshot::RouterSnapshot;
-use crate::net::membership::Membership;
 use crate::net::task;
 use crate::net::transmit::Transmitter;
 use crate::notify::fifo::Fifo;
@@ -45,8 +46,6 @@ pub enum Message {
     Reload(Arc<Config>, oneshot::Sender<Result<(), String>>),
     /// A copy of everything for a report.
     View(oneshot::Sender<View>),
-    /// Look whether the program is still attached.
-    Inspect,
     /// Step down and end.
     Shutdown,
 }
@@ -75,11 +74,11 @@ pub struct AdvertLoop {
     pub(super) engine: Engine,
     pub(super) plane: Box<dyn Dataplane>,
     pub(super) transmitter: Transmitter,
-    pub(super) membership: Membership,
+    pub(super) groups: Groups,
     pub(super) routers: Vec<Option<Router>>,
     pub(super) links: HashMap<Name, task::Link>,
-    pub(super) open: HashMap<Name, u32>,
-    /// Interfaces that were opened and have not all their routers yet.
+    pub(super) open: HashMap<Name, Opened>,
+    /// Open interfaces whose routers are being set.
     pub(super) opened: Vec<Name>,
     pub(super) config: Arc<Config>,
     pub(super) net: mpsc::UnboundedSender<task::Command>,
@@ -87,7 +86,8 @@ pub struct AdvertLoop {
     pub(super) stopping: bool,
     pub(super) counted_since: Instant,
     inbox: Inbox<Message>,
-    initial: Option<Arc<Config>>,
+    pub(super) proposals: Proposals,
+    viewers: Vec<oneshot::Sender<View>>,
     epoll: OwnedFd,
     timer: OwnedFd,
     pub(super) watched: Vec<RawFd>,
@@ -118,7 +118,7 @@ impl AdvertLoop {
             engine: Engine::new(),
             plane,
             transmitter: Transmitter::new(),
-            membership: Membership::new(),
+            groups: Groups::start().context("the thread that joins groups")?,
             routers: Vec::new(),
             links: HashMap::new(),
             open: HashMap::new(),
@@ -129,7 +129,8 @@ impl AdvertLoop {
             stopping: false,
             counted_since: clock::now(),
             inbox,
-            initial: Some(config),
+            proposals: Proposals::begin_with(config),
+            viewers: Vec::new(),
             epoll,
             timer,
             watched: Vec::new(),
@@ -163,11 +164,15 @@ impl AdvertLoop {
             if woken(INBOX) {
                 self.take_messages()?;
             }
+            self.consider()?;
             let now = clock::now();
             if self.engine.deadline().is_some_and(|deadline| deadline <= now) {
                 self.tell(now, Input::Deadline);
             }
             self.transmitter.flush();
+            for socket in self.transmitter.closed() {
+                self.groups.close(socket);
+            }
         }
         Ok(())
     }
@@ -190,9 +195,10 @@ impl AdvertLoop {
         self.watched = wanted;
     }
 
-    /// Sets the one timer to the engine's next deadline.
+    /// Sets the one timer to the next deadline.
     fn arm(&self) -> anyhow::Result<()> {
-        let nanos = self.engine.deadline().map_or(0, |deadline| deadline.as_nanos().max(1));
+        let next = self.engine.deadline().into_iter().chain(self.proposals.deadline()).min();
+        let nanos = next.map_or(0, |deadline| deadline.as_nanos().max(1));
         let value = Timespec {
             tv_sec: i64::try_from(nanos / 1_000_000_000)?,
             tv_nsec: i64::try_from(nanos % 1_000_000_000)?,
@@ -211,6 +217,9 @@ impl AdvertLoop {
         }
         for interface in std::mem::take(&mut self.opened) {
             self.plane.listen(&interface);
+            if !self.hears(&interface) {
+                self.tell_link(&interface);
+            }
         }
     }
 
@@ -220,12 +229,15 @@ impl AdvertLoop {
         let routers = &mut self.routers;
         self.plane.drain(&mut |news| adverts.extend(advert(routers, &news)));
         self.events += adverts.len() as u64;
+        // While the path of an interface changes, two of them deliver.
+        adverts.sort_by_key(|advert: &Advert| advert.at);
         for advert in adverts {
             self.tell(clock::now(), Input::Advert(advert));
         }
         for router in self.plane.lost() {
             self.tell(clock::now(), Input::Missed(router));
         }
+        self.take_changes();
     }
 
     fn take_messages(&mut self) -> anyhow::Result<()> {
@@ -233,14 +245,12 @@ impl AdvertLoop {
         for _ in 0..MESSAGES_A_ROUND {
             let Some(message) = self.inbox.take() else { return Ok(()) };
             match message {
-                Message::Net(event) => self.net_event(event)?,
-                Message::Reload(config, answer) => {
-                    let _ = answer.send(self.reload(config));
-                }
+                Message::Net(event) => self.net_event(event),
+                Message::Reload(config, answer) => self.proposals.add(config, answer),
                 Message::View(answer) => {
-                    let _ = answer.send(self.view());
+                    self.viewers.push(answer);
+                    self.show();
                 }
-                Message::Inspect => self.inspect(),
                 Message::Shutdown => {
                     self.stopping = true;
                     self.tell(clock::now(), Input::Shutdown);
@@ -253,49 +263,25 @@ impl AdvertLoop {
         Ok(())
     }
 
-    fn net_event(&mut self, event: task::Event) -> anyhow::Result<()> {
+    fn net_event(&mut self, event: task::Event) {
         match event {
             task::Event::Link(link) => self.link(link),
             task::Event::Lost { router, address } => {
                 self.tell(clock::now(), Input::Lost { router, address });
             }
-            task::Event::Ready => {
-                if let Some(config) = self.initial.take() {
-                    self.reload(config).map_err(anyhow::Error::msg)?;
-                }
-            }
+            task::Event::Ready => self.proposals.begin(),
         }
-        Ok(())
     }
 
-    /// Applies a configuration, or says why not and changes nothing.
-    fn reload(&mut self, config: Arc<Config>) -> Result<(), String> {
-        let found = preflight::interfaces(&config, |name| {
-            self.links.get(name).is_some_and(|link| link.ifindex != 0)
-        });
-        if !found.refused.is_empty() {
-            return Err(found.refused.join("; "));
+    /// Answers who wants a report; at the start, when there is something to report.
+    pub(super) fn show(&mut self) {
+        if self.proposals.none_applied() {
+            return;
         }
-        // Before anything changes: a router that cannot receive as asked for would be a second
-        // master.
-        for instance in &config.instances {
-            if let Err(e) = self.open_port(&instance.interface) {
-                for instance in &config.instances {
-                    self.close_if_unused(&instance.interface);
-                }
-                return Err(format!("{e:#}"));
-            }
+        for answer in std::mem::take(&mut self.viewers) {
+            // Whoever asked may be gone.
+            let _unheard = answer.send(self.view());
         }
-        for warning in found.warned {
-            tracing::warn!("{warning}");
-        }
-        let globals = &config.globals;
-        let paths = [&globals.notify_fifo, &globals.vrrp_notify_fifo];
-        self.fifo.set_paths(paths.into_iter().flatten().cloned().collect());
-        self.config = Arc::clone(&config);
-        self.send_net(task::Command::Globals(Arc::clone(&config)));
-        self.tell(clock::now(), Input::Reload(config));
-        Ok(())
     }
 
     fn view(&self) -> View {
@@ -345,10 +331,11 @@ fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Advert> {
     if router.instance.check_address_list && !same_addresses {
         remark(Counter::AddressListDiffers);
     }
-    if router.instance.version == Version::V3
-        && header.version() == 3
-        && header.interval() != router.instance.advert_interval
-    {
+    let ours = match header.version() {
+        2 => router.instance.interval_v2(),
+        _ => router.instance.advert_interval,
+    };
+    if router.instance.version == Version::V3 && header.interval() != ours {
         remark(Counter::IntervalDiffers);
     }
     Some(Advert { router: news.router, at: news.at, source, header, same_addresses, remarks })

@@ -1,7 +1,9 @@
 //! What becomes of each thing the engine asks for, and of each change of a link.
 use super::advert_loop::{AdvertLoop, known};
+use super::groups::Wanted;
 use super::{clock, plan};
 use crate::config::model::{Instance, Name};
+use crate::dataplane::port::PortReport;
 use crate::engine::input::{Input, LinkState};
 use crate::engine::output::{Expectation, Output, Why};
 use crate::engine::snapshot::State;
@@ -28,8 +30,17 @@ pub struct Router {
     pub remarked: Counts,
     /// When its counters were last at zero.
     pub counted_since: Instant,
-    /// The group it is a member of, and where.
-    pub joined: Option<(u32, IpAddr)>,
+}
+
+/// What the loop keeps of an interface that adverts are received on.
+#[derive(Clone, Copy, Debug)]
+pub struct Opened {
+    /// Its index when it was opened.
+    pub ifindex: u32,
+    /// Whether its best path is being asked for.
+    pub pending: bool,
+    /// Whether anything is received meanwhile.
+    pub ready: bool,
 }
 
 impl AdvertLoop {
@@ -46,6 +57,9 @@ impl AdvertLoop {
             }
             Output::Advert { router, priority } => self.transmitter.queue(router, priority),
             Output::Own { router, own, announce } => {
+                // RFC 9568 section 6.4: the advert first. The network task has a thread of its own
+                // and would announce addresses while the advert is still queued.
+                self.transmitter.flush();
                 self.send_net(Command::Own { router, own, announce });
             }
             Output::Announce { router, times } => {
@@ -85,7 +99,6 @@ impl AdvertLoop {
                 addresses,
                 remarked: Counts::default(),
                 counted_since: clock::now(),
-                joined: None,
             },
         });
         self.send_net(Command::Router { router, instance: Arc::clone(&instance) });
@@ -104,9 +117,7 @@ impl AdvertLoop {
         self.transmitter.remove_router(router);
         self.plane.remove_router(router);
         self.counted_since = clock::now();
-        if let Some((ifindex, group)) = gone.joined {
-            self.membership.leave(ifindex, group);
-        }
+        self.groups.be(router, None);
         self.send_net(Command::Forget { router });
         self.close_if_unused(&gone.instance.interface);
         let event = if self.stopping { Event::Stop } else { Event::Fault };
@@ -115,92 +126,75 @@ impl AdvertLoop {
 
     /// Tells dataplane, sockets and transmitter about a router whose interface exists.
     fn place(&mut self, router: RouterId) {
-        let Some(Some(known)) = self.routers.get_mut(router.index()) else { return };
+        let Some(known) = known(&self.routers, router) else { return };
         let instance = Arc::clone(&known.instance);
         let source = known.source;
-        let left = known.joined.take();
         let Some(link) = self.links.get(&instance.interface).filter(|link| link.ifindex != 0)
         else {
             self.transmitter.remove_router(router);
-            if let Some((ifindex, group)) = left {
-                self.membership.leave(ifindex, group);
-            }
+            self.groups.be(router, None);
             return;
         };
         let (ifindex, mac) = (link.ifindex, link.mac);
         if let Err(e) = self.transmitter.set_router(router, &instance, ifindex, mac, source) {
             tracing::error!("({}) adverts cannot be sent: {e}", instance.name);
         }
-        // The new membership before the old one goes: an unchanged one is never left.
-        if let Some(group) = plan::group(&instance) {
-            match self.membership.join(ifindex, group) {
-                Ok(()) => known.joined = Some((ifindex, group)),
-                Err(e) => {
-                    let interface = &instance.interface;
-                    tracing::error!("({}) join {group} on {interface}: {e}", instance.name);
-                }
-            }
-        }
-        if let Some((ifindex, group)) = left {
-            self.membership.leave(ifindex, group);
-        }
+        let wanted = plan::group(&instance).map(|group| Wanted {
+            ifindex,
+            group,
+            instance: instance.name.clone(),
+            interface: instance.interface.clone(),
+        });
+        self.groups.be(router, wanted);
         if self.open.contains_key(&instance.interface) {
             let rule = plan::rule(router, &instance, source);
             if let Err(e) = self.plane.set_router(&instance.interface, &rule) {
                 tracing::error!("({}) dataplane: {e:#}", instance.name);
             }
+            if !self.opened.contains(&instance.interface) {
+                self.opened.push(instance.interface.clone());
+            }
         }
     }
 
-    /// Receives on an interface that a router needs, if it exists.
+    /// Begins to receive on an interface that a router needs, if it exists.
     pub(super) fn open_port(&mut self, name: &Name) -> anyhow::Result<()> {
         let Some(ifindex) = self.links.get(name).map(|link| link.ifindex) else { return Ok(()) };
-        if ifindex == 0 || self.open.get(name) == Some(&ifindex) {
+        if ifindex == 0 || self.open.get(name).is_some_and(|open| open.ifindex == ifindex) {
             return Ok(());
         }
-        let port = self.plane.open(name, ifindex).context("no adverts can be received")?;
-        let path = port.path.name();
-        match port.why {
-            Some(why) => tracing::warn!("{name}: adverts take the {path} path: {why}"),
-            None => tracing::info!("{name}: adverts take the {path} path"),
+        let port = self.plane.open(name, ifindex).context(DEAF)?;
+        if !port.pending {
+            say_path(&port);
         }
-        self.open.insert(name.clone(), ifindex);
-        self.opened.push(name.clone());
+        let opened = Opened { ifindex, pending: port.pending, ready: port.ready };
+        self.open.insert(name.clone(), opened);
         self.watched.clear();
         Ok(())
     }
 
-    fn used(&self, name: &Name) -> bool {
+    /// Whether adverts are received on an interface.
+    pub(super) fn hears(&self, name: &Name) -> bool {
+        self.open.get(name).is_some_and(|open| open.ready)
+    }
+
+    pub(super) fn used(&self, name: &Name) -> bool {
         self.routers.iter().flatten().any(|r| r.instance.interface == *name)
     }
 
     pub(super) fn close_if_unused(&mut self, name: &Name) {
-        if !self.used(name) && self.open.remove(name).is_some() {
+        if !self.used(name) && self.open.contains_key(name) {
             self.close_port(name);
-        }
-    }
-
-    /// Stops receiving on an interface. What was counted there is forgotten, and reports say so.
-    fn close_port(&mut self, name: &Name) {
-        self.plane.close(name);
-        self.watched.clear();
-        self.counted_since = clock::now();
-        for known in self.routers.iter_mut().flatten() {
-            if known.instance.interface == *name {
-                known.counted_since = self.counted_since;
-            }
         }
     }
 
     /// A link appeared, changed or vanished.
     pub(super) fn link(&mut self, link: Link) {
         let name = link.name.clone();
-        let mut state = link.state;
         let before = self.links.insert(name.clone(), link.clone());
         let same_device =
             before.as_ref().is_some_and(|b| b.ifindex == link.ifindex && b.mac == link.mac);
-        if !same_device && self.open.get(&name).is_some_and(|open| *open != link.ifindex) {
-            self.open.remove(&name);
+        if self.open.get(&name).is_some_and(|open| open.ifindex != link.ifindex) {
             self.close_port(&name);
         }
         let was_open = self.open.contains_key(&name);
@@ -209,39 +203,81 @@ impl AdvertLoop {
         {
             tracing::error!("{e:#}");
         }
-        let is_open = self.open.contains_key(&name);
-        if let LinkState::Up(addresses) = state
-            && self.used(&name)
-            && !is_open
-        {
-            // A router that hears nothing must not become master: for it the interface is down.
-            state = LinkState::Down(addresses);
+        if !same_device || was_open != self.open.contains_key(&name) {
+            self.place_all(&name);
         }
-        if !same_device || was_open != is_open {
-            let on_it: Vec<RouterId> = self
-                .routers
-                .iter()
-                .zip(0..)
-                .filter(|(r, _)| r.as_ref().is_some_and(|r| r.instance.interface == name))
-                .map(|(_, id)| RouterId(id))
-                .collect();
-            for router in on_it {
-                self.place(router);
-            }
-        }
+        self.tell_link(&name);
         if link.ifindex == 0 {
             self.links.remove(&name);
         }
-        self.tell(clock::now(), Input::Link { name, state });
     }
 
-    /// Looks whether the program is still attached where it was.
-    pub(super) fn inspect(&mut self) {
-        for port in self.plane.check_attached() {
-            let (interface, path) = (&port.interface, port.path.name());
-            let why = port.why.as_deref().unwrap_or("no reason known");
-            tracing::warn!("{interface}: adverts take the {path} path from now on: {why}");
+    fn close_port(&mut self, name: &Name) {
+        self.open.remove(name);
+        self.plane.close(name);
+        self.watched.clear();
+        // What was counted there is forgotten, and reports say so.
+        self.counted_since = clock::now();
+        for known in self.routers.iter_mut().flatten() {
+            if known.instance.interface == *name {
+                known.counted_since = self.counted_since;
+            }
+        }
+    }
+
+    pub(super) fn place_all(&mut self, name: &Name) {
+        let on_it: Vec<RouterId> = self
+            .routers
+            .iter()
+            .zip(0..)
+            .filter(|(r, _)| r.as_ref().is_some_and(|r| r.instance.interface == *name))
+            .map(|(_, id)| RouterId(id))
+            .collect();
+        for router in on_it {
+            self.place(router);
+        }
+    }
+
+    /// Tells the engine how a link is.
+    pub(super) fn tell_link(&mut self, name: &Name) {
+        let Some(link) = self.links.get(name) else { return };
+        let mut state = link.state;
+        if let LinkState::Up(addresses) = state {
+            // A router that hears nothing must not become master: for it the interface is down.
+            state = if self.used(name) && !self.hears(name) {
+                LinkState::Down(addresses)
+            } else {
+                LinkState::Up(addresses)
+            };
+        }
+        self.tell(clock::now(), Input::Link { name: name.clone(), state });
+    }
+
+    /// Takes note of ports that changed by themselves.
+    pub(super) fn take_changes(&mut self) {
+        for port in self.plane.changes() {
             self.watched.clear();
+            let name: Name = port.interface.as_str().into();
+            let Some(open) = self.open.get_mut(&name) else { continue };
+            let was = *open;
+            *open = Opened { pending: port.pending, ready: port.ready, ..was };
+            if was.pending && !port.ready {
+                self.close_port(&name);
+                let why = port.why.as_deref().unwrap_or("no reason known");
+                let why = format!("{DEAF}: {name}: cannot receive: {why}");
+                if let Some(why) = self.refuse(&name, why) {
+                    tracing::error!("{why}");
+                }
+            } else if was.pending {
+                say_path(&port);
+            } else {
+                let path = port.path.name();
+                let why = port.why.as_deref().unwrap_or("no reason known");
+                tracing::warn!("{name}: adverts take the {path} path from now on: {why}");
+            }
+            if self.hears(&name) != was.ready && self.used(&name) {
+                self.tell_link(&name);
+            }
         }
     }
 
@@ -290,6 +326,17 @@ impl AdvertLoop {
             let line = line(&known.instance.name, event, priority);
             self.fifo.send(line);
         }
+    }
+}
+
+/// What it means for an interface to have no path.
+const DEAF: &str = "no adverts can be received";
+
+fn say_path(port: &PortReport) {
+    let (name, path) = (&port.interface, port.path.name());
+    match &port.why {
+        Some(why) => tracing::warn!("{name}: adverts take the {path} path: {why}"),
+        None => tracing::info!("{name}: adverts take the {path} path"),
     }
 }
 

@@ -2,16 +2,20 @@
 use crate::config::model::{Instance, Transport};
 use crate::dataplane::port::RouterRule;
 use std::net::IpAddr;
-use vrrp_common::ident::{RouterId, Version};
+use vrrp_common::ident::{Family, RouterId, Version};
 use vrrp_common::layout::{self, Peer, Rule, rule_flag};
+use vrrp_common::proto;
 use vrrp_common::wire::vrrp::ChecksumForm;
 
 /// What `instance` accepts, with `source` as its own address.
 pub fn rule(router: RouterId, instance: &Instance, source: Option<IpAddr>) -> RouterRule {
-    let mut flags = match instance.version {
-        Version::V2 => rule_flag::V2,
-        Version::V3 => rule_flag::V3,
-    };
+    let mut flags = instance.versions().fold(0, |flags, version| {
+        flags
+            | match version {
+                Version::V2 => rule_flag::V2,
+                Version::V3 => rule_flag::V3,
+            }
+    });
     let form = match instance.checksum.send {
         ChecksumForm::Plain => rule_flag::CHECKSUM_PLAIN,
         ChecksumForm::PseudoHeader => rule_flag::CHECKSUM_PSEUDO | rule_flag::SENDS_PSEUDO,
@@ -44,15 +48,29 @@ pub fn rule(router: RouterId, instance: &Instance, source: Option<IpAddr>) -> Ro
             (peer.address, ttl)
         }));
     }
+    if let Transport::Multicast { group } = instance.transport
+        && group != standard_group(instance.family)
+    {
+        flags |= rule_flag::OWN_GROUP;
+        local = layout::address(group);
+    }
     let rule = Rule {
         router: 0,
         flags,
         local,
         auth: instance.password.unwrap_or_default(),
-        interval_v2: u8::try_from(instance.advert_interval.as_secs()).unwrap_or(u8::MAX),
+        interval_v2: u8::try_from(instance.interval_v2().as_secs()).unwrap_or(u8::MAX),
         pad: [0; 7],
     };
     RouterRule { router, family: instance.family, vrid: instance.vrid, rule, peers }
+}
+
+/// The group of RFC 9568 sections 5.1.1.2 and 5.1.2.2.
+const fn standard_group(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => IpAddr::V4(proto::GROUP_V4),
+        Family::V6 => IpAddr::V6(proto::GROUP_V6),
+    }
 }
 
 /// The group it listens to, if it does.
@@ -67,7 +85,7 @@ pub const fn group(instance: &Instance) -> Option<IpAddr> {
 mod tests {
     use super::*;
     use crate::config::model::{Peer as ConfiguredPeer, Vip};
-    use vrrp_common::ident::{Family, Vrid};
+    use vrrp_common::ident::Vrid;
 
     #[test]
     fn unicast_hears_only_what_is_addressed_to_its_own_source() {
@@ -81,6 +99,18 @@ mod tests {
         assert_eq!((planned.peers[0].1.min_ttl, planned.peers[0].1.max_ttl), (254, 255));
         assert_eq!(group(&instance), None);
         assert_eq!(rule(RouterId(3), &instance, None).rule.local, [0; 16]);
+    }
+
+    #[test]
+    fn a_transition_takes_both_versions_and_the_password_of_one() {
+        let mut instance = Instance::new("VI_1", "eth0", Vrid::new(7).unwrap(), Family::V4);
+        instance.version = Version::V3;
+        assert_eq!(rule(RouterId(0), &instance, None).rule.flags & rule_flag::BOTH, rule_flag::V3);
+        instance.v2_interop = true;
+        instance.password = Some(*b"secret\0\0");
+        let planned = rule(RouterId(0), &instance, None).rule;
+        assert_eq!(planned.flags & rule_flag::BOTH, rule_flag::BOTH);
+        assert_eq!(planned.flags & rule_flag::AUTH_PASS, rule_flag::AUTH_PASS);
     }
 
     #[test]

@@ -14,13 +14,9 @@ use anyhow::{Context as _, anyhow};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use vrrp_common::ident::RouterId;
-
-/// How often to look whether someone detached the program: nothing tells us.
-const INSPECTION: Duration = Duration::from_secs(2);
 
 /// What the daemon is started with.
 #[derive(Clone, Debug)]
@@ -42,6 +38,8 @@ pub struct Handle {
     pub owned: task::Owned,
     /// The configuration file.
     pub config: Arc<Path>,
+    /// Routers the dataplane has room for: fixed when it is made.
+    pub room: u32,
     /// Why the last reload was refused.
     pub reload_error: Arc<Mutex<Option<String>>>,
 }
@@ -70,6 +68,14 @@ impl Handle {
         let config = tokio::task::spawn_blocking(load)
             .await
             .map_err(|e| format!("reading the configuration: {e}"))??;
+        // A router that has no place in the dataplane hears nobody and becomes a second master.
+        let count = config.instances.len();
+        if u32::try_from(count).map_or(true, |count| count > self.room) {
+            return Err(format!(
+                "{count} instances, and this daemon has room for {}: restart it to make more",
+                self.room
+            ));
+        }
         let (answer, answered) = oneshot::channel();
         self.mailbox.send(Message::Reload(config, answer));
         answered.await.map_err(|_| "the daemon is stopping".to_owned())?
@@ -120,6 +126,7 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     let (ended, mut loop_ended) = oneshot::channel();
     let mode = options.xdp_mode;
     let settings = settings(mode, &config);
+    let room = settings.routers;
     let vrrp = std::thread::Builder::new().name("vrrp".to_owned()).spawn(move || {
         let result = Plane::new(settings)
             .map_err(anyhow::Error::from)
@@ -131,6 +138,7 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
         mailbox: mailbox.clone(),
         owned: task::Owned::default(),
         config: options.config.clone().into(),
+        room,
         reload_error: Arc::default(),
     };
     let events = mailbox.clone();
@@ -142,10 +150,8 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     tokio::pin!(network);
 
     let mut result = None;
-    let mut inspection = tokio::time::interval(INSPECTION);
     let network = loop {
         tokio::select! {
-            _ = inspection.tick() => { mailbox.send(Message::Inspect); }
             // Ends when the loop has dropped its channel and everything owned is removed.
             done = &mut network => break done.context("netlink"),
             done = &mut loop_ended, if result.is_none() => {

@@ -1,7 +1,7 @@
 //! How the program gets onto an interface, and why it does not.
 use super::hook;
 use super::port::{Path, XdpMode};
-use super::program::{Link, Program};
+use super::program::{Link, Loaded};
 use super::tags::{self, InFrames};
 use std::error::Error;
 use std::io;
@@ -63,7 +63,7 @@ pub struct Attached {
 
 /// Attaches the program in the best way `mode` allows.
 pub fn attach(
-    program: &mut Program,
+    loaded: &mut Loaded,
     interface: &str,
     ifindex: u32,
     mode: XdpMode,
@@ -84,7 +84,7 @@ pub fn attach(
     };
     let mut failed = Vec::new();
     for &path in paths {
-        match program.attach(ifindex, path) {
+        match loaded.attach(ifindex, path) {
             Ok(link) => {
                 let why = (!failed.is_empty()).then(|| list(&failed));
                 return Ok(Attached { path, link, tags, why });

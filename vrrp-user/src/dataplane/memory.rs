@@ -3,8 +3,9 @@ use std::collections::HashMap;
 use vrrp_common::counter::Counter;
 use vrrp_common::layout::{Counts, Expect, Peer, PeerKey, Rule, Seen};
 use vrrp_common::time::Instant;
-use vrrp_common::wire::check::{self, Accepted, Match, Owner, Tables, Verdict};
+use vrrp_common::wire::check::{self, Accepted, Match, Meaning, Owner, Tables, Verdict};
 use vrrp_common::wire::locate::{Place, Tags, halves};
+use vrrp_common::wire::vrrp::Header;
 
 /// Rules, expectations, stamps and counters.
 #[derive(Debug, Default)]
@@ -51,6 +52,14 @@ impl Tables for At<'_> {
             && u64::from_ne_bytes(expect.header) == header)
             .then_some(Match { generation: expect.generation, remarks: expect.remarks })
     }
+
+    fn expects_v3_of(&self, router: u32, source: [u64; 2]) -> bool {
+        self.memory.expect.get(&router).is_some_and(|expect| {
+            expect.generation != 0
+                && halves(&expect.source) == source
+                && Header(expect.header).version() == 3
+        })
+    }
 }
 
 impl Memory {
@@ -84,8 +93,10 @@ impl Memory {
                 bump(counts, *counter);
             }
         }
-        let Some(generation) = accepted.expected else {
-            return true;
+        let generation = match accepted.meaning {
+            Meaning::News => return true,
+            Meaning::Ignored => return false,
+            Meaning::Expected(generation) => generation,
         };
         let seen = self.seen.entry(accepted.router).or_default();
         seen.at = at.as_nanos();

@@ -4,11 +4,14 @@
 //! - [`plane`], [`settings`]: the two paths as one
 //! - [`object`], [`program`], [`attach`], [`hook`], [`tags`]: the XDP program, from bytes to an
 //!   interface
+//! - [`attacher`]: the thread that puts it there
+//! - `swap`: from the socket to the program and back
 //! - [`pod`], [`shared`]: its maps
 //! - [`socket`], [`clock`], [`sys`]: the packet sockets
 //! - [`memory`]: the maps' counterpart where there is no program
 //! - [`log`]: what the program itself says, when asked to
 pub mod attach;
+pub mod attacher;
 pub mod clock;
 pub mod hook;
 pub mod log;
@@ -21,5 +24,6 @@ pub mod program;
 pub mod settings;
 pub mod shared;
 pub mod socket;
+mod swap;
 pub mod sys;
 pub mod tags;

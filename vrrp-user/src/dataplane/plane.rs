@@ -3,44 +3,26 @@
 //! Rules and expectations are kept in plain memory for the sockets and mirrored into the maps for
 //! the program, so an interface can change its path at any time. Stamps and counters are what both
 //! together know.
-use super::attach::{self, chain};
-use super::hook;
+use super::attach::chain;
+use super::attacher::Attacher;
 use super::memory::Memory;
 use super::object::Missing;
-use super::port::{Dataplane, News, Path, PortReport, RouterRule, XdpMode, stamp};
-use super::program::{Link, LoadError, Program};
+use super::port::{Dataplane, News, PortReport, RouterRule, XdpMode, stamp};
+use super::program::{LoadError, Loaded, Program};
 pub use super::settings::Settings;
 use super::socket::PacketSocket;
-use super::tags::InFrames;
+use super::swap::{Port, Receiver};
 use crate::engine::input::{Heard, Stamp};
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+use rustix::event::{PollFd, PollFlags, poll};
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 use vrrp_common::ident::RouterId;
-use vrrp_common::layout::{self, Counts, Expect, LARGE_EVENT, PeerKey, PortKey, rule_index};
+use vrrp_common::layout::{self, Counts, Expect, LARGE_EVENT, PeerKey, rule_index};
 use vrrp_common::time::Instant;
 
 /// More packets than a socket's buffer can hold, so that a flood does not keep a drain from ending.
 const MOST_QUEUED: u32 = 16_384;
-
-/// What receives on a port.
-#[derive(Debug)]
-enum Receiver {
-    Xdp(Link, InFrames),
-    Socket(PacketSocket),
-    /// The interface is gone, or refuses even a socket.
-    None,
-}
-
-#[derive(Debug)]
-struct Port {
-    interface: String,
-    key: PortKey,
-    path: Path,
-    why: Option<String>,
-    receiver: Receiver,
-    overflowed: bool,
-}
 
 #[derive(Debug)]
 struct Router {
@@ -54,11 +36,16 @@ struct Router {
 /// The dataplane. Dropping it detaches the program everywhere and closes the sockets.
 #[derive(Debug)]
 pub struct Plane {
-    settings: Settings,
-    program: Option<Program>,
+    pub(super) settings: Settings,
+    pub(super) attacher: Attacher,
+    pub(super) program: Option<Program>,
     /// Why there is no program.
-    unavailable: Option<String>,
-    ports: BTreeMap<u32, Port>,
+    pub(super) unavailable: Option<String>,
+    pub(super) ports: BTreeMap<u32, Port>,
+    /// How many tickets were given out.
+    pub(super) tickets: u64,
+    /// To be told.
+    pub(super) changed: Vec<PortReport>,
     routers: BTreeMap<u32, Router>,
     memory: Memory,
     buffer: Box<[u8]>,
@@ -69,7 +56,7 @@ impl Plane {
     /// that cannot be loaded leaves the sockets; the reason is in every port's report.
     pub fn new(settings: Settings) -> Result<Self, LoadError> {
         let settings = settings.rounded();
-        let (program, unavailable) = match settings.mode {
+        let (loaded, unavailable) = match settings.mode {
             XdpMode::Off => (None, Some("--xdp-mode off".to_owned())),
             XdpMode::Native | XdpMode::Skb => (Some(Program::load(&settings)?), None),
             XdpMode::Auto => match Program::load(&settings) {
@@ -79,11 +66,15 @@ impl Plane {
                 Err(why) => (None, Some(chain(&why))),
             },
         };
+        let (program, loaded): (Option<Program>, Option<Loaded>) = loaded.unzip();
         Ok(Self {
             settings,
+            attacher: Attacher::start(loaded).map_err(LoadError::Thread)?,
             program,
             unavailable,
             ports: BTreeMap::new(),
+            tickets: 0,
+            changed: Vec::new(),
             routers: BTreeMap::new(),
             memory: Memory::default(),
             buffer: vec![0; LARGE_EVENT + 1].into_boxed_slice(),
@@ -110,77 +101,32 @@ impl Plane {
         )
     }
 
-    /// Puts the best receiver there is on an interface.
-    fn receiver(
-        &mut self,
-        interface: &str,
-        ifindex: u32,
-    ) -> anyhow::Result<(Path, Receiver, Option<String>)> {
-        let mode = self.settings.mode;
-        let why = match &mut self.program {
-            None => self.unavailable.clone(),
-            Some(program) => match attach::attach(program, interface, ifindex, mode) {
-                Ok(on) => return Ok((on.path, Receiver::Xdp(on.link, on.tags), on.why)),
-                Err(why) if mode == XdpMode::Auto => Some(chain(&why)),
-                Err(why) => return Err(why.into()),
-            },
-        };
-        let socket = PacketSocket::open(ifindex)
-            .with_context(|| why.clone().unwrap_or_default())
-            .context("no packet socket either")?;
-        Ok((Path::Socket, Receiver::Socket(socket), why))
-    }
-
-    /// Takes what receives on a port away. The program is detached before its port is forgotten:
-    /// between the two, frames pass to the IP stack.
-    fn release(&mut self, key: &PortKey, receiver: Receiver) {
-        let Some(program) = &mut self.program else {
-            return;
-        };
-        if let Receiver::Xdp(link, _tags) = receiver
-            && let Err(why) = program.detach(link)
-        {
-            // As when the interface is gone.
-            tracing::debug!(ifindex = key.ifindex, %why, "detaching the XDP program");
-        }
-        if let Err(why) = program.set_port(key, None) {
-            tracing::warn!(ifindex = key.ifindex, why = chain(&why), "forgetting a port");
+    /// Waits until the path of an interface that was opened is settled: for those who have nothing
+    /// else to do meanwhile.
+    pub fn settled(&mut self, interface: &str) -> anyhow::Result<PortReport> {
+        loop {
+            self.take_answers();
+            let number =
+                self.find(interface).with_context(|| format!("{interface} is not open"))?;
+            let port = &self.ports[&number];
+            if !port.pending {
+                let report = self.report(number, port);
+                self.changed.retain(|change| change.interface != interface);
+                return if report.ready { Ok(report) } else { Err(refusal(&report)) };
+            }
+            let answers = PollFd::from_borrowed_fd(self.attacher.descriptor(), PollFlags::IN);
+            match poll(&mut [answers], None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error).context("waiting for the kernel"),
+            }
         }
     }
 
-    fn report(&self, number: u32, port: &Port) -> PortReport {
-        let program = self.program.as_ref();
-        let xdp = matches!(port.receiver, Receiver::Xdp(..));
-        PortReport {
-            port: number,
-            key: port.key,
-            interface: port.interface.clone(),
-            path: port.path,
-            why: port.why.clone(),
-            program: program.filter(|_| xdp).map(Program::id),
-            counts: sum(
-                self.memory.port_counts.get(&number),
-                program.and_then(|program| program.port_counts(number).ok()),
-            ),
-        }
-    }
-
-    fn fall_back(&mut self, number: u32) -> Option<PortReport> {
-        let mut port = self.ports.remove(&number)?;
-        let detached = "the XDP program was detached by someone else";
-        let (receiver, why) = match PacketSocket::open(port.key.ifindex) {
-            Ok(socket) => (Receiver::Socket(socket), detached.to_owned()),
-            Err(why) => (Receiver::None, format!("{detached}; no packet socket either: {why}")),
-        };
-        let old = std::mem::replace(&mut port.receiver, receiver);
-        self.release(&port.key, old);
-        port.path = Path::Socket;
-        port.why = Some(why);
-        // What came between the two was missed.
-        port.overflowed = true;
-        let report = self.report(number, &port);
-        self.ports.insert(number, port);
-        Some(report)
+    pub(super) fn port_counts(&self, number: u32) -> Counts {
+        sum(
+            self.memory.port_counts.get(&number),
+            self.program.as_ref().and_then(|program| program.port_counts(number).ok()),
+        )
     }
 
     /// Takes a rule and its peers away.
@@ -230,51 +176,38 @@ impl Dataplane for Plane {
             Some(number) => number,
             None => self.free_port()?,
         };
-        if let (Some(port), Some(program)) = (self.ports.get(&number), &self.program)
-            && port.key.ifindex == ifindex
-            && matches!(port.receiver, Receiver::Xdp(..))
-            && hook::has(ifindex, program.id())
-        {
-            return Ok(self.report(number, port));
-        }
-        if let Some(old) = self.ports.remove(&number) {
-            self.release(&old.key, old.receiver);
-        }
-        let key = PortKey { ifindex, outer: 0, inner: 0 };
-        let on = self
-            .receiver(interface, ifindex)
-            .with_context(|| format!("{interface}: cannot receive"));
         // A port stays, with its rules, when its interface was there before: it may come again.
-        let (path, receiver, why, failed) = match on {
-            Ok((path, receiver, why)) => (path, receiver, why, None),
-            Err(failed) => {
-                (Path::Socket, Receiver::None, Some(format!("{failed:#}")), Some(failed))
-            }
-        };
         let known = self.routers.values().any(|router| router.port == number);
-        if let (Some(failed), false) = (&failed, known) {
-            self.release(&key, Receiver::None);
-            bail!("{failed:#}");
-        }
-        let port =
-            Port { interface: interface.to_owned(), key, path, why, receiver, overflowed: false };
+        let mut port = match self.ports.remove(&number) {
+            Some(port) if port.key.ifindex == ifindex => port,
+            Some(old) => {
+                self.release(old);
+                Port::new(interface, ifindex, known)
+            }
+            None => Port::new(interface, ifindex, known),
+        };
+        let started = if port.pending || matches!(port.receiver, Receiver::Xdp) {
+            Ok(())
+        } else {
+            self.start(&mut port)
+        };
         let report = self.report(number, &port);
-        self.ports.insert(number, port);
-        if known {
-            self.listen(interface);
+        if started.is_ok() || known {
+            self.ports.insert(number, port);
+        } else {
+            self.release(port);
         }
-        failed.map_or(Ok(report), Err)
+        started.map(|()| report.clone()).map_err(|_| refusal(&report))
+    }
+
+    fn changes(&mut self) -> Vec<PortReport> {
+        self.take_answers();
+        std::mem::take(&mut self.changed)
     }
 
     fn listen(&mut self, interface: &str) {
-        let Some(number) = self.find(interface) else {
-            return;
-        };
-        let key = self.ports[&number].key;
-        if let Some(program) = &mut self.program
-            && let Err(why) = program.set_port(&key, Some(number))
-        {
-            tracing::error!(interface, why = chain(&why), "no frame is judged");
+        if let Some(number) = self.find(interface) {
+            self.judge(number);
         }
     }
 
@@ -292,8 +225,9 @@ impl Dataplane for Plane {
             self.remove_router(RouterId(router));
         }
         if let Some(port) = self.ports.remove(&number) {
-            self.release(&port.key, port.receiver);
+            self.release(port);
         }
+        self.changed.retain(|change| change.port != number);
         self.memory.port_counts.remove(&number);
         if let Some(program) = &mut self.program
             && let Err(why) = program.clear_port(number)
@@ -367,7 +301,9 @@ impl Dataplane for Plane {
     }
 
     fn drain(&mut self, news: &mut dyn FnMut(News<'_>)) {
-        let Self { program, ports, routers, memory, buffer, .. } = self;
+        // First, for what the program then keeps from a socket is in the ring below.
+        self.take_answers();
+        let Self { program, ports, routers, memory, buffer, attacher, .. } = self;
         if let Some(program) = program {
             program.drain(&mut |event, packet| {
                 // News of a router that was removed, or moved, meanwhile is nobody's.
@@ -382,7 +318,8 @@ impl Dataplane for Plane {
             });
         }
         for (&number, port) in ports.iter_mut() {
-            let Receiver::Socket(socket) = &mut port.receiver else {
+            let listening = port.listening;
+            let Some(socket) = port.socket() else {
                 continue;
             };
             let mut any = false;
@@ -391,6 +328,9 @@ impl Dataplane for Plane {
                     break;
                 };
                 any = true;
+                if !listening {
+                    continue;
+                }
                 let bytes = &buffer[..arrived.len];
                 let Some(accepted) = memory.take(number, bytes, arrived.place, arrived.at) else {
                     continue;
@@ -405,17 +345,24 @@ impl Dataplane for Plane {
                     });
                 }
             }
-            port.overflowed |= any && socket.overflowed();
+            let overflowed = any && socket.overflowed();
+            port.overflowed |= overflowed;
+            if let Some(socket) = port.lingering.take_if(|_| port.lingered) {
+                attacher.close(socket);
+            }
         }
     }
 
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let ring = self.program.as_ref().map(Program::descriptor);
-        let sockets = self.ports.values().filter_map(|port| match &port.receiver {
-            Receiver::Socket(socket) => Some(socket.descriptor()),
-            Receiver::Xdp(..) | Receiver::None => None,
+        let sockets = self.ports.values().flat_map(|port| {
+            let first = match &port.receiver {
+                Receiver::Socket(socket) => Some(socket),
+                Receiver::Xdp | Receiver::None => None,
+            };
+            first.into_iter().chain(&port.lingering).map(PacketSocket::descriptor)
         });
-        ring.into_iter().chain(sockets).collect()
+        ring.into_iter().chain([self.attacher.descriptor()]).chain(sockets).collect()
     }
 
     fn counts(&self, router: RouterId) -> Counts {
@@ -445,21 +392,12 @@ impl Dataplane for Plane {
         }
         lost
     }
+}
 
-    fn check_attached(&mut self) -> Vec<PortReport> {
-        let Some(id) = self.program.as_ref().map(Program::id) else {
-            return Vec::new();
-        };
-        let gone: Vec<u32> = self
-            .ports
-            .iter()
-            .filter(|(_, port)| {
-                matches!(port.receiver, Receiver::Xdp(..)) && !hook::has(port.key.ifindex, id)
-            })
-            .map(|(&number, _)| number)
-            .collect();
-        gone.iter().filter_map(|&number| self.fall_back(number)).collect()
-    }
+/// Why nothing receives.
+fn refusal(report: &PortReport) -> anyhow::Error {
+    let why = report.why.as_deref().unwrap_or("no reason known");
+    anyhow!("{}: cannot receive: {why}", report.interface)
 }
 
 fn sum(socket: Option<&Counts>, xdp: Option<Counts>) -> Counts {

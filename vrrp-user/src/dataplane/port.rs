@@ -55,6 +55,10 @@ pub struct PortReport {
     pub path: Path,
     /// Why not the fastest one, where it is not.
     pub why: Option<String>,
+    /// Whether the program was asked for and the kernel has not answered yet.
+    pub pending: bool,
+    /// Whether anything receives there at all.
+    pub ready: bool,
     /// Kernel id of the program, where there is one.
     pub program: Option<u32>,
     /// Counters of packets that belong to no router.
@@ -90,10 +94,16 @@ pub struct News<'a> {
 }
 
 /// The dataplane. One value serves every interface of a network namespace; it lives on the loop's
-/// thread and never blocks once a port is open.
+/// thread and never waits: what takes the kernel a while is asked for, and told by `changes`.
 pub trait Dataplane: Heard {
-    /// Starts receiving on an interface. Joins no multicast group: that is the sockets' business.
+    /// Starts receiving on an interface and asks for the best path it can have. Where sockets are
+    /// allowed one receives at once, until the program does; else nothing does before the program.
+    /// Joins no multicast group: that is the sockets' business.
     fn open(&mut self, interface: &str, ifindex: u32) -> anyhow::Result<PortReport>;
+    /// Ports that changed by themselves since last asked: the path that was asked for was given or
+    /// refused, or someone else detached the program and a socket took over. A port that is not
+    /// ready any more stays, with its routers, until it is opened again or closed.
+    fn changes(&mut self) -> Vec<PortReport>;
     /// Judges what arrives there from now on. To be called when the routers of an interface that was
     /// opened are set, or the adverts of those that are not would count as of unknown routers.
     fn listen(&mut self, interface: &str);
@@ -105,12 +115,13 @@ pub trait Dataplane: Heard {
     fn remove_router(&mut self, router: RouterId);
     /// Sets what a router expects; the default value for nothing.
     fn expect(&mut self, router: RouterId, expect: &Expect);
-    /// Hands over everything that has arrived, in the order of arrival per interface. What arrives
+    /// Hands over everything that has arrived, in the order of arrival per interface and path; while
+    /// the path of an interface changes only the times of arrival tell their order. What arrives
     /// meanwhile may stay for the next call and keeps its descriptor readable, so wait for levels,
     /// not edges.
     fn drain(&mut self, news: &mut dyn FnMut(News<'_>));
-    /// Descriptors that become readable when there is something to drain; changes with `open` and
-    /// `close`.
+    /// Descriptors that become readable when there is something to drain or a change to be told;
+    /// they change with `open`, `close` and `changes`.
     fn descriptors(&self) -> Vec<BorrowedFd<'_>>;
     /// Counters of a router since it was set.
     fn counts(&self, router: RouterId) -> Counts;
@@ -118,10 +129,6 @@ pub trait Dataplane: Heard {
     fn ports(&self) -> Vec<PortReport>;
     /// Routers whose news found the ring full since last asked: they must miss nothing more.
     fn lost(&mut self) -> Vec<RouterId>;
-    /// Looks whether the XDP program is still on every interface it was put on, and lets sockets
-    /// take over where it is not; says which ports changed. The kernel announces no detaching, so
-    /// this is to be called when a link changed, and now and then: it asks one question a port.
-    fn check_attached(&mut self) -> Vec<PortReport>;
 }
 
 /// A stamp from shared memory.

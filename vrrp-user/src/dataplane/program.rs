@@ -1,4 +1,6 @@
 //! What is the loaded XDP program, and what can be done with its maps.
+//!
+//! The program itself goes to whoever attaches it; its maps stay with the loop.
 use super::log::Messages;
 use super::object;
 use super::pod::MapPod;
@@ -12,6 +14,7 @@ use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
 use vrrp_common::layout::{
     Counts, EventHeader, Expect, FAST_PORTS, Peer, PeerKey, PortKey, RULES_PER_PORT, Rule, Seen,
@@ -57,21 +60,31 @@ pub enum LoadError {
     /// Its messages.
     #[error("the XDP program's messages cannot be read")]
     Messages(#[from] aya_log::Error),
+    /// The thread that attaches it.
+    #[error("no thread to attach the XDP program from")]
+    Thread(#[source] io::Error),
 }
 
 /// The kernel's header and the least the program reserves.
 const SMALLEST_RECORD: u32 = 256;
 
-/// The program on one interface; it is detached by [`Program::detach`], or with the program.
+/// The program on one interface; it is detached by [`Loaded::detach`], or with the program.
 #[derive(Debug)]
 pub struct Link(XdpLinkId);
 
 type Typed<T> = Array<MapData, MapPod<T>>;
 type PerCpu<T> = PerCpuArray<MapData, MapPod<T>>;
 
-/// The loaded program and its maps. Dropping it detaches it everywhere.
+/// The loaded program, to be put on interfaces. It is detached everywhere when the last of its
+/// owners, of which [`Program`] is one, is dropped.
+pub struct Loaded {
+    ebpf: Arc<Mutex<Ebpf>>,
+    id: u32,
+}
+
+/// The maps of the loaded program.
 pub struct Program {
-    ebpf: Ebpf,
+    ebpf: Arc<Mutex<Ebpf>>,
     id: u32,
     cpus: usize,
     fast_ports: Array<MapData, u32>,
@@ -95,9 +108,27 @@ impl std::fmt::Debug for Program {
     }
 }
 
+impl Loaded {
+    /// Its kernel id.
+    pub const fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Attaches it. This waits for the kernel.
+    pub fn attach(&mut self, ifindex: u32, path: Path) -> Result<Link, ProgramError> {
+        let mode = if path == Path::XdpNative { XdpMode::Driver } else { XdpMode::Skb };
+        with(&self.ebpf, |xdp| xdp.attach_to_if_index(ifindex, mode).map(Link))?
+    }
+
+    /// Detaches it. This waits for the kernel.
+    pub fn detach(&mut self, link: Link) -> Result<(), ProgramError> {
+        with(&self.ebpf, |xdp| xdp.detach(link.0))?
+    }
+}
+
 impl Program {
     /// Loads the program; nothing is attached yet.
-    pub fn load(settings: &Settings) -> Result<Self, LoadError> {
+    pub fn load(settings: &Settings) -> Result<(Self, Loaded), LoadError> {
         let (ports, routers) = (settings.ports, settings.routers);
         // Refused where the limit may not be raised, and not needed since Linux 5.11.
         let unlimited = rustix::process::Rlimit { current: None, maximum: None };
@@ -124,23 +155,37 @@ impl Program {
             .map_err(|why| LoadError::Shared { map: name::EXPECT, why })?;
         let seen = Shared::seen(descriptor(&ebpf, name::SEEN)?, routers)
             .map_err(|why| LoadError::Shared { map: name::SEEN, why })?;
-        Ok(Self {
+        let cpus = nr_cpus().map_err(|(what, why)| LoadError::Cpus(what, why))?;
+        let fast_ports = take(&mut ebpf, name::FAST_PORTS)?;
+        let ports = take(&mut ebpf, name::PORTS)?;
+        let rules = take(&mut ebpf, name::RULES)?;
+        let peers = take(&mut ebpf, name::PEERS)?;
+        let router_counts = take(&mut ebpf, name::ROUTER_COUNTS)?;
+        let port_counts = take(&mut ebpf, name::PORT_COUNTS)?;
+        let events = take(&mut ebpf, name::EVENTS)?;
+        let ring_records = settings.ring_bytes / SMALLEST_RECORD + 1;
+        let messages = if settings.log { Some(Messages::follow(&mut ebpf)?) } else { None };
+        let seen_map = take(&mut ebpf, name::SEEN)?;
+        let ebpf = Arc::new(Mutex::new(ebpf));
+        let loaded = Loaded { ebpf: Arc::clone(&ebpf), id };
+        let program = Self {
+            ebpf,
             id,
-            cpus: nr_cpus().map_err(|(what, why)| LoadError::Cpus(what, why))?,
-            fast_ports: take(&mut ebpf, name::FAST_PORTS)?,
-            ports: take(&mut ebpf, name::PORTS)?,
-            rules: take(&mut ebpf, name::RULES)?,
-            peers: take(&mut ebpf, name::PEERS)?,
-            router_counts: take(&mut ebpf, name::ROUTER_COUNTS)?,
-            port_counts: take(&mut ebpf, name::PORT_COUNTS)?,
-            events: take(&mut ebpf, name::EVENTS)?,
-            ring_records: settings.ring_bytes / SMALLEST_RECORD + 1,
-            messages: if settings.log { Some(Messages::follow(&mut ebpf)?) } else { None },
+            cpus,
+            fast_ports,
+            ports,
+            rules,
+            peers,
             expect,
             seen,
-            seen_map: take(&mut ebpf, name::SEEN)?,
-            ebpf,
-        })
+            seen_map,
+            router_counts,
+            port_counts,
+            events,
+            ring_records,
+            messages,
+        };
+        Ok((program, loaded))
     }
 
     /// Its kernel id.
@@ -148,27 +193,9 @@ impl Program {
         self.id
     }
 
-    fn xdp(&mut self) -> Result<&mut Xdp, ProgramError> {
-        match self.ebpf.program_mut(name::PROGRAM) {
-            Some(program) => program.try_into(),
-            None => Err(ProgramError::NotLoaded),
-        }
-    }
-
-    /// The program itself, for test runs.
-    pub fn raw(&mut self) -> Result<&mut Xdp, ProgramError> {
-        self.xdp()
-    }
-
-    /// Attaches it.
-    pub fn attach(&mut self, ifindex: u32, path: Path) -> Result<Link, ProgramError> {
-        let mode = if path == Path::XdpNative { XdpMode::Driver } else { XdpMode::Skb };
-        self.xdp()?.attach_to_if_index(ifindex, mode).map(Link)
-    }
-
-    /// Detaches it.
-    pub fn detach(&mut self, link: Link) -> Result<(), ProgramError> {
-        self.xdp()?.detach(link.0)
+    /// The program itself, for test runs. This waits while it is being attached somewhere.
+    pub fn raw<T>(&self, ask: impl FnOnce(&mut Xdp) -> T) -> Result<T, ProgramError> {
+        with(&self.ebpf, ask)
     }
 
     /// Says which port frames of `key` belong to, or that they belong to none.
@@ -257,6 +284,13 @@ impl Program {
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.events.as_fd()
     }
+}
+
+/// Does something with the program.
+fn with<T>(ebpf: &Mutex<Ebpf>, ask: impl FnOnce(&mut Xdp) -> T) -> Result<T, ProgramError> {
+    let mut ebpf = ebpf.lock().unwrap_or_else(PoisonError::into_inner);
+    let program = ebpf.program_mut(name::PROGRAM).ok_or(ProgramError::NotLoaded)?;
+    Ok(ask(program.try_into()?))
 }
 
 /// The descriptor of an array.

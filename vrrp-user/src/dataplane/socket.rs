@@ -3,7 +3,7 @@
 //! One packet socket an interface, with a classic filter for VRRP. What it hands over is judged by
 //! the same code as in the kernel.
 use super::{clock, sys};
-use socket2::SockFilter;
+use socket2::{SockFilter, SockRef};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use vrrp_common::proto;
@@ -68,6 +68,18 @@ impl PacketSocket {
     /// Whether packets were dropped since last asked, because nobody read.
     pub fn overflowed(&self) -> bool {
         sys::drops(self.socket.as_raw_fd()).is_ok_and(|drops| drops > 0)
+    }
+
+    /// Receives nothing more and is not readable any more, until it is closed.
+    pub fn mute(&mut self) {
+        let nothing =
+            SockFilter::new(u16::from((libc::BPF_RET | libc::BPF_K).to_le_bytes()[0]), 0, 0, 0);
+        if let Err(why) = SockRef::from(&self.socket).attach_filter(&[nothing]) {
+            tracing::debug!(%why, "a packet socket that is to be closed stays open to packets");
+            return;
+        }
+        // What came before the filter did; nothing follows it.
+        while self.receive(&mut [0]).is_some() {}
     }
 
     /// Readable when there are packets.

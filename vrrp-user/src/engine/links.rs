@@ -34,8 +34,14 @@ impl Links {
     }
 
     /// Notes what an interface is like now and returns what it was like.
-    pub(super) fn set(&mut self, name: Name, state: LinkState) -> LinkState {
-        std::mem::replace(&mut self.0.entry(name).or_default().state, state)
+    pub(super) fn set(&mut self, name: &Name, state: LinkState) -> LinkState {
+        let link = self.0.entry(name.clone()).or_default();
+        let before = std::mem::replace(&mut link.state, state);
+        if state == LinkState::Missing && link.routers.is_empty() {
+            // Names of interfaces that come and go need not ever repeat.
+            self.0.remove(name);
+        }
+        before
     }
 
     /// The routers that care about an interface.
@@ -72,4 +78,28 @@ fn interfaces(instance: &Instance) -> impl Iterator<Item = &Name> {
         .chain(instance.vips().map(|vip| &vip.dev))
         .chain(instance.routes.iter().filter_map(|route| route.dev.as_ref()))
         .chain(instance.track_interfaces.iter().map(|track| &track.interface))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::input::LinkAddresses;
+    use vrrp_common::ident::{Family, Vrid};
+
+    #[test]
+    fn an_interface_that_is_gone_and_nobodys_is_forgotten() {
+        let mut links = Links::default();
+        let up = LinkState::Up(LinkAddresses::default());
+        for number in 0..100 {
+            let name: Name = format!("veth{number}").into();
+            assert_eq!(links.set(&name, up), LinkState::Missing);
+            assert_eq!(links.set(&name, LinkState::Missing), up);
+        }
+        assert_eq!(links.0.len(), 0);
+        let instance = Instance::new("VI_1", "veth7", Vrid::new(1).unwrap(), Family::V4);
+        links.watch(RouterId(0), &instance);
+        links.set(&instance.interface, up);
+        links.set(&instance.interface, LinkState::Missing);
+        assert_eq!(links.routers(&instance.interface), [RouterId(0)]);
+    }
 }

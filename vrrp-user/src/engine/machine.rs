@@ -191,7 +191,8 @@ impl Router {
     fn heard_in_backup(&mut self, cx: &mut Context<'_>, advert: &Advert) {
         let (header, at) = (advert.header, advert.at);
         // Older than what set the timer: overtaken on its way, or by a stamp.
-        if self.ignores(advert) || at < self.heard_at {
+        let old = at < self.heard_at && !self.says_better(advert);
+        if self.ignores(advert) || old || self.says_again(advert) {
             return;
         }
         if header.priority() == Priority::RELEASE {
@@ -280,7 +281,9 @@ impl Router {
         self.heard_at = advert.at;
         self.resigned = false;
         self.lower_heard = false;
+        // Section 8.4.2: the seconds of version 2 are an interval like any other.
         self.master_interval = advert.header.interval();
+        self.followed = Some((advert.source, advert.header.version()));
         self.set_down_timer();
     }
 
@@ -327,6 +330,20 @@ impl Router {
         self.source == Some(advert.source)
             || advert.header.interval() == Duration::ZERO
             || (self.instance.owner_ignore_adverts && self.priority == Priority::OWNER)
+    }
+
+    /// Version 2 from a router that is followed by its version 3: section 8.4.2 ignores it, whatever
+    /// it says.
+    fn says_again(&self, advert: &Advert) -> bool {
+        advert.header.version() == 2 && self.followed == Some((advert.source, 3))
+    }
+
+    /// Version 3 from a router that is followed by its version 2, though some of that came later: it
+    /// would have been ignored, had this been handled in time.
+    fn says_better(&self, advert: &Advert) -> bool {
+        advert.header.version() == 3
+            && advert.header.priority() != Priority::RELEASE
+            && self.followed == Some((advert.source, 2))
     }
 
     /// The owner preempts whatever Preempt_Mode says (section 6.1).
@@ -396,8 +413,10 @@ impl Router {
         if self.source.is_none() {
             return;
         }
-        self.counts.adverts_sent += 1;
-        self.counts.priority_zero_sent += u64::from(priority == Priority::RELEASE);
+        for _ in self.instance.versions() {
+            self.counts.adverts_sent += 1;
+            self.counts.priority_zero_sent += u64::from(priority == Priority::RELEASE);
+        }
         cx.outputs.push_back(Output::Advert { router: cx.id, priority });
     }
 
@@ -415,6 +434,7 @@ impl Router {
         self.resigned = false;
         self.lower_heard = false;
         self.patient_until = None;
+        self.followed = None;
         self.answered = None;
         self.counts.became_master += u64::from(to == State::Active);
         self.counts.released_master += u64::from(from == State::Active);

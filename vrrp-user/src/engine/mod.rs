@@ -117,7 +117,7 @@ impl Engine {
     }
 
     fn link(&mut self, now: Instant, name: Name, state: LinkState, heard: &dyn Heard) {
-        let before = self.links.set(name.clone(), state);
+        let before = self.links.set(&name, state);
         if before == state {
             return;
         }

@@ -29,7 +29,7 @@ pub enum Output {
         /// `None` where the interface has none; nothing is sent then.
         source: Option<IpAddr>,
     },
-    /// Send one advert now: to the group, or to each peer.
+    /// Send one advert now: to the group, or to each peer, in each of the instance's versions.
     Advert {
         /// The router.
         router: RouterId,

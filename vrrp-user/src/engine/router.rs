@@ -69,6 +69,8 @@ pub(super) struct Router {
     pub(super) master_interval: Duration,
     pub(super) master: Option<IpAddr>,
     pub(super) master_priority: Option<Priority>,
+    /// Backup: who set the timer, by an advert of which version.
+    pub(super) followed: Option<(IpAddr, u8)>,
     pub(super) expected: Expected,
     /// Active: when a lower or resigning router was last answered out of turn.
     pub(super) answered: Option<Instant>,
@@ -96,6 +98,7 @@ impl Router {
             master_interval: instance.advert_interval,
             master: None,
             master_priority: None,
+            followed: None,
             expected: Expected::default(),
             answered: None,
             remarked: None,

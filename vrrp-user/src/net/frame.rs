@@ -32,6 +32,7 @@ impl Prebuilt {
     /// An Ethernet frame to a multicast group; `None` where the advert does not fit a packet.
     pub(crate) fn frame(
         instance: &Instance,
+        version: Version,
         mac: Mac,
         source: IpAddr,
         group: IpAddr,
@@ -41,17 +42,18 @@ impl Prebuilt {
             IpAddr::V6(_) => proto::ETHERTYPE_IPV6,
         };
         let header = ethernet::header(ethernet::multicast_mac(group), mac, ethertype);
-        Self::build(instance, &header, source, group, proto::HOP_LIMIT)
+        Self::build(instance, version, &header, source, group, proto::HOP_LIMIT)
     }
 
     /// An IP packet to a peer; `None` where the advert does not fit.
     pub(crate) fn packet(
         instance: &Instance,
+        version: Version,
         source: IpAddr,
         peer: IpAddr,
         ttl: u8,
     ) -> Option<Self> {
-        Self::build(instance, &[], source, peer, ttl)
+        Self::build(instance, version, &[], source, peer, ttl)
     }
 
     /// As it is sent.
@@ -78,6 +80,7 @@ impl Prebuilt {
 
     fn build(
         instance: &Instance,
+        version: Version,
         link: &[u8],
         source: IpAddr,
         destination: IpAddr,
@@ -88,7 +91,7 @@ impl Prebuilt {
             vrid: instance.vrid,
             // With priority 0 in its place the checksum field holds the sum of all the rest.
             priority: Priority::RELEASE,
-            timing: timing(instance)?,
+            timing: timing(instance, version)?,
             addresses: &addresses,
         };
         let family = Family::of(source);
@@ -138,10 +141,10 @@ impl Prebuilt {
     }
 }
 
-fn timing(instance: &Instance) -> Option<Timing> {
-    Some(match instance.version {
+fn timing(instance: &Instance, version: Version) -> Option<Timing> {
+    Some(match version {
         Version::V2 => Timing::V2 {
-            seconds: u8::try_from(instance.advert_interval.as_secs()).ok()?,
+            seconds: u8::try_from(instance.interval_v2().as_secs()).ok()?,
             password: instance.password,
         },
         Version::V3 => Timing::V3 {
@@ -157,7 +160,7 @@ mod tests {
     use crate::config::model::Vip;
     use std::time::Duration;
     use vrrp_common::ident::Vrid;
-    use vrrp_common::wire::vrrp::ChecksumForm;
+    use vrrp_common::wire::vrrp::{ChecksumForm, Header};
 
     fn instance(version: Version, family: Family, count: u8) -> Instance {
         let mut instance = Instance::new("A", "eth0", Vrid::new(10).unwrap(), family);
@@ -203,14 +206,14 @@ mod tests {
                         (IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 99]), proto::GROUP_V6.into(), 40)
                     }
                 };
-                let mut frame = Prebuilt::frame(&instance, mac, source, group).unwrap();
+                let mut frame = Prebuilt::frame(&instance, version, mac, source, group).unwrap();
                 for priority in 0..=255 {
                     frame.patch(Priority(priority));
                     let addresses: Vec<_> = instance.addresses.iter().map(|v| v.address).collect();
                     let advert = Advert {
                         vrid: instance.vrid,
                         priority: Priority(priority),
-                        timing: timing(&instance).unwrap(),
+                        timing: timing(&instance, version).unwrap(),
                         addresses: &addresses,
                     };
                     let mut buffer = [0; 1500];
@@ -229,10 +232,35 @@ mod tests {
     fn identification_is_never_zero() {
         let instance = instance(Version::V2, Family::V4, 1);
         let source = IpAddr::from([192, 0, 2, 1]);
-        let mut packet = Prebuilt::packet(&instance, source, source, 255).unwrap();
+        let mut packet =
+            Prebuilt::packet(&instance, instance.version, source, source, 255).unwrap();
         for _ in 0..70_000 {
             packet.patch(Priority(1));
             assert_ne!(packet.bytes()[4..6], [0, 0]);
+        }
+    }
+
+    /// RFC 9568 section 8.4.2: each version says the interval in its own unit, and VRRPv2 never less
+    /// than it is.
+    #[test]
+    fn a_transition_says_the_interval_twice() {
+        let mut instance = instance(Version::V3, Family::V4, 1);
+        instance.v2_interop = true;
+        let source = IpAddr::from([192, 0, 2, 1]);
+        for (millis, centis, seconds) in
+            [(10, 1, 1), (500, 50, 1), (1000, 100, 1), (1010, 101, 2), (40_950, 4095, 41)]
+        {
+            instance.advert_interval = Duration::from_millis(millis);
+            let headers: Vec<_> = instance
+                .versions()
+                .map(|version| {
+                    let packet = Prebuilt::packet(&instance, version, source, source, 255).unwrap();
+                    Header(*packet.bytes()[20..].first_chunk().unwrap())
+                })
+                .collect();
+            let [new, old] = headers[..] else { panic!("{headers:?}") };
+            assert_eq!((new.version(), new.interval_v3()), (3, centis));
+            assert_eq!((old.version(), old.interval_v2()), (2, seconds));
         }
     }
 
@@ -241,8 +269,8 @@ mod tests {
     fn too_many() {
         let mut instance = instance(Version::V3, Family::V4, 255);
         let source = IpAddr::from([192, 0, 2, 1]);
-        assert!(Prebuilt::packet(&instance, source, source, 255).is_some());
+        assert!(Prebuilt::packet(&instance, instance.version, source, source, 255).is_some());
         instance.addresses.push(instance.addresses[0].clone());
-        assert!(Prebuilt::packet(&instance, source, source, 255).is_none());
+        assert!(Prebuilt::packet(&instance, instance.version, source, source, 255).is_none());
     }
 }

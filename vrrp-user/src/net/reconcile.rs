@@ -161,6 +161,8 @@ impl Reconciler {
             self.apply(change);
         }
         self.listing = false;
+        // An answer that was lost came before.
+        self.deleting.clear();
         self.names.extend(self.table.names().cloned());
         self.dirty_devs.extend(self.slots.devs().cloned());
         self.routes.look_again();

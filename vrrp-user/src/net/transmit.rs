@@ -71,7 +71,7 @@ struct Shared {
 
 struct Router {
     way: Way,
-    /// One for the group, or one for each peer.
+    /// For the group, or for each peer: one of each version that is spoken.
     packets: Vec<(Option<sys::Destination>, Prebuilt)>,
     queued: bool,
     sent: Sent,
@@ -85,6 +85,8 @@ pub struct Transmitter {
     /// Routers with patched packets, in the order of queueing.
     queue: Vec<(Way, RouterId)>,
     total: Sent,
+    /// Sockets nobody uses any more.
+    closed: Vec<Socket>,
 }
 
 impl Transmitter {
@@ -194,7 +196,7 @@ impl Transmitter {
             });
             if orphaned && let Ok(socket) = way.open(&shared.interface) {
                 // The interface is back under its old index: the next advert finds it.
-                shared.socket = socket;
+                self.closed.push(std::mem::replace(&mut shared.socket, socket));
             }
         }
         for (router, outcome) in outcomes {
@@ -218,6 +220,12 @@ impl Transmitter {
         self.total
     }
 
+    /// Sockets that nobody uses any more since last asked, to be closed where there is time:
+    /// closing a packet socket waits for the kernel.
+    pub fn closed(&mut self) -> Vec<Socket> {
+        std::mem::take(&mut self.closed)
+    }
+
     fn acquire(&mut self, way: Way, interface: &Name) -> io::Result<()> {
         if let Some(socket) = self.sockets.get_mut(&way) {
             socket.users += 1;
@@ -233,7 +241,7 @@ impl Transmitter {
         if let Some(socket) = self.sockets.get_mut(&way) {
             socket.users -= 1;
             if socket.users == 0 {
-                self.sockets.remove(&way);
+                self.closed.extend(self.sockets.remove(&way).map(|shared| shared.socket));
             }
         }
     }
@@ -252,15 +260,16 @@ fn packets(
     source: IpAddr,
 ) -> Option<Vec<(Option<sys::Destination>, Prebuilt)>> {
     match &instance.transport {
-        Transport::Multicast { group } => {
-            let frame = Prebuilt::frame(instance, mac, source, *group)?;
-            Some(vec![(None, frame)])
-        }
+        Transport::Multicast { group } => instance
+            .versions()
+            .map(|version| Some((None, Prebuilt::frame(instance, version, mac, source, *group)?)))
+            .collect(),
         Transport::Unicast { peers, ttl } => peers
             .iter()
-            .map(|peer| {
-                let packet = Prebuilt::packet(instance, source, peer.address, *ttl)?;
-                Some((Some(destination(peer.address, ifindex)), packet))
+            .flat_map(|peer| instance.versions().map(move |version| (peer.address, version)))
+            .map(|(peer, version)| {
+                let packet = Prebuilt::packet(instance, version, source, peer, *ttl)?;
+                Some((Some(destination(peer, ifindex)), packet))
             })
             .collect(),
     }

@@ -17,7 +17,8 @@ pub fn instance(instance: &Instance) -> String {
     }
     put("Interface", instance.interface.clone());
     put("Virtual Router ID", instance.vrid.to_string());
-    put("Protocol", format!("VRRPv{} over {}", instance.protocol, instance.family));
+    let beside = if instance.v2_interop { " and, for a transition, VRRPv2" } else { "" };
+    put("Protocol", format!("VRRPv{}{beside} over {}", instance.protocol, instance.family));
     put("Path", instance.path.clone().unwrap_or_else(unknown));
     put("Source Address", instance.source.clone().unwrap_or_else(unknown));
     put("Master", instance.master.clone().unwrap_or_else(unknown));

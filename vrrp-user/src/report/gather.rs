@@ -55,6 +55,7 @@ pub fn instance(
             Version::V2 => 2,
             Version::V3 => 3,
         },
+        v2_interop: config.v2_interop,
         state: router.state.to_string(),
         priority: router.effective_priority.0,
         base_priority: config.priority.0,

@@ -46,6 +46,8 @@ pub struct Instance {
     pub family: String,
     /// VRRP version spoken.
     pub protocol: u8,
+    /// Whether VRRPv2 is spoken beside it (`v2_interop`).
+    pub v2_interop: bool,
     /// `INIT`, `BACKUP`, `MASTER` or `FAULT`.
     pub state: String,
     /// Effective priority.

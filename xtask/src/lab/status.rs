@@ -3,13 +3,14 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 /// Counters that move beside `received`; every other one is a reason to reject a packet.
-const NO_REJECTS: [&str; 6] = [
+const NO_REJECTS: [&str; 7] = [
     "received",
     "priority_zero",
     "interval_differs",
     "address_list_differs",
     "other_checksum_form",
     "ring_full",
+    "v2_ignored",
 ];
 
 /// The answer of `xvrrp show --json`, as far as the lab shows it.

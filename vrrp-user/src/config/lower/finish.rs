@@ -3,6 +3,7 @@ use super::globals::{GarpDraft, Global};
 use super::instance::Draft;
 use super::parts::Kind;
 use super::reach::{families, family, first_link_local, transport};
+use super::transition::v2_interop;
 use crate::config::findings::{Findings, Span};
 use crate::config::model::{Checksum, Garp, Instance, Name, TrackInterface, Vip};
 use crate::config::tree::Node;
@@ -51,8 +52,9 @@ pub(super) fn finish(
     no_addresses(node, &draft, findings);
     let priority = draft.priority.unwrap_or(Priority::DEFAULT);
     let preempt = preempt(&mut draft, priority, findings);
-    let password = password(&draft, version, strict, findings);
     let advert_interval = advert_interval(&draft, version, findings);
+    let v2_interop = v2_interop(&draft, family, version, advert_interval, findings);
+    let password = password(&draft, version, v2_interop, strict, findings);
     let (transport, source) = transport(&draft, family, strict, global, findings);
     if strict {
         strictly(&mut draft, priority, findings);
@@ -64,6 +66,7 @@ pub(super) fn finish(
     let mut spans = Spans { name: span, vrid: vrid_span, vips: Vec::new() };
     instance.origin = findings.origin(span);
     instance.version = version;
+    instance.v2_interop = v2_interop;
     instance.priority = priority;
     instance.start_as_master = draft.master.is_some();
     instance.advert_interval = advert_interval;
@@ -232,11 +235,12 @@ fn tracked(
 fn password(
     draft: &Draft,
     version: Version,
+    v2_interop: bool,
     strict: bool,
     findings: &mut Findings,
 ) -> Option<[u8; 8]> {
     let (authentication, span) = draft.authentication.as_ref()?;
-    if version == Version::V3 {
+    if version == Version::V3 && !v2_interop {
         findings
             .error("auth-v3", *span, "VRRP version 3 has no authentication (RFC 9568 section 9)")
             .help("remove the block; the other routers take adverts without it");

@@ -18,6 +18,7 @@ pub(in crate::config) struct Draft {
     pub(super) interface: Option<(Name, Span)>,
     pub(super) vrid: Option<(Vrid, Span)>,
     pub(super) version: Option<(Version, Span)>,
+    pub(super) v2_interop: Option<Span>,
     pub(super) priority: Option<Priority>,
     pub(super) master: Option<Span>,
     pub(super) advert_int: Option<(Duration, Word)>,
@@ -266,6 +267,13 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
         Shape::Flag,
         |draft, _, _| draft.no_repair = true,
         "as keepalived: a lost address stays lost until the next change to MASTER",
+    ),
+    ours(
+        "v2_interop",
+        Shape::Flag,
+        |draft, node, _| draft.v2_interop = Some(node.span()),
+        "with version 3 over IPv4: send and take version 2 too, while routers are replaced; not to \
+         stay (RFC 9568 section 8.4)",
     ),
     not_built("virtual_rules", "routing rules present while master"),
     not_built("promote_secondaries", "a kernel setting of the interface"),

@@ -7,6 +7,7 @@ pub(super) mod instance;
 pub(super) mod parts;
 mod reach;
 mod route;
+mod transition;
 mod value;
 
 use super::findings::Findings;

@@ -20,7 +20,7 @@ struct Seen {
 enum Step {
     Pass(u64),
     Serve,
-    Advert { router: u32, host: u8, priority: u8, centis: u16, age: u64 },
+    Advert { router: u32, host: u8, version: Version, priority: u8, centis: u16, age: u64 },
     Stamp { age: u64, generation: u32 },
     Link { name: usize, kind: u8 },
     Lost { router: u32, address: usize },
@@ -35,9 +35,15 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0u64..5_000_000_000).prop_map(Step::Pass),
         6 => Just(Step::Serve),
-        8 => (router(), 8u8..14, prop_oneof![Just(0u8), Just(255), 95u8..105], 0u16..300, 0u64..3_000_000_000)
-            .prop_map(|(router, host, priority, centis, age)| Step::Advert {
-                router, host, priority, centis, age,
+        8 => (
+            (router(), 8u8..14),
+            prop_oneof![Just(Version::V2), Just(Version::V3)],
+            prop_oneof![Just(0u8), Just(255), 95u8..105],
+            0u16..300,
+            0u64..3_000_000_000,
+        )
+            .prop_map(|((router, host), version, priority, centis, age)| Step::Advert {
+                router, host, version, priority, centis, age,
             }),
         4 => (0u64..3_000_000_000, 0u32..12)
             .prop_map(|(age, generation)| Step::Stamp { age, generation }),
@@ -56,6 +62,7 @@ fn instance(number: u8, shape: u8, bits: u8) -> Instance {
     instance.name = format!("vr{number}").as_str().into();
     instance.vrid = Vrid::new(number + 1).unwrap();
     instance.priority = Priority([100, 100, 101, 255][usize::from(shape)]);
+    instance.v2_interop = shape == 1;
     instance.preempt = bits & 1 == 0;
     instance.start_as_master = bits & 2 != 0;
     instance.dont_track_primary = bits & 4 != 0;
@@ -78,11 +85,11 @@ fn input(step: &Step, now: Instant) -> Option<Input> {
     Some(match *step {
         Step::Pass(_) | Step::Stamp { .. } => return None,
         Step::Serve => Input::Deadline,
-        Step::Advert { router, host, priority, centis, age } => Input::Advert(Advert {
+        Step::Advert { router, host, version, priority, centis, age } => Input::Advert(Advert {
             router: RouterId(router),
             at: now - Duration::from_nanos(age),
             source: v4(host),
-            header: header(Version::V3, priority, centis),
+            header: header(version, priority, centis),
             same_addresses: host % 2 == 0,
             remarks: 0,
         }),
@@ -135,7 +142,7 @@ fn watch(seen: &mut BTreeMap<RouterId, Seen>, output: Output) -> Result<(), Test
             prop_assert!(known(seen, router));
             let router = seen.get_mut(&router).unwrap();
             prop_assert!(router.source.is_some());
-            router.sent += 1;
+            router.sent += router.instance.iter().flat_map(|i| i.versions()).count() as u64;
             // Only a master resigns.
             prop_assert!(priority != Priority::RELEASE || router.owns);
         }

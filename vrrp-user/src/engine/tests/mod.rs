@@ -7,6 +7,7 @@ mod history;
 mod initialize;
 mod invariants;
 mod reload;
+mod transition;
 
 use super::Engine;
 use super::input::{Advert, Heard, Input, LinkAddresses, LinkState, Stamp};

@@ -402,3 +402,24 @@ fn tracked_waits() {
     assert!(world.kernel.has(&vips[0]));
     assert_eq!(world.reports()[&A].addresses[0].presence, Presence::Absent);
 }
+
+/// A removal of ours whose answer was lost is over: who removes something later is to blame.
+#[test]
+fn unanswered_removal() {
+    let mut world = World::new();
+    world.reconciler.router(A, instance(vec![vip("10.0.0.1", 24, "e4", false)]));
+    world.reconciler.router(B, instance(vec![vip("10.0.0.2", 24, "e4", false)]));
+    world.reconciler.own(A, true, 1);
+    world.reconciler.own(B, true, 1);
+    world.settle();
+    world.reconciler.own(B, false, 0);
+    for operation in world.reconciler.plan(world.now) {
+        world.kernel.execute(&operation).unwrap();
+    }
+    world.list();
+    world.settle();
+    assert_eq!((world.lost.len(), world.kernel.addresses.len()), (0, 1));
+    world.kernel.flush(|_| true);
+    world.settle();
+    assert_eq!(world.lost, [(A, 0)]);
+}
