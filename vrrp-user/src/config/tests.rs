@@ -269,7 +269,7 @@ fn strict_mode_follows_keepalived() {
     let body = |line: &str| format!("strict_mode\n{line}\n{VIP}");
     let found = bad(&body("authentication {\nauth_type PASS\nauth_pass x\n}"));
     assert!(found.iter().all(|line| line.contains(": warning: ")), "{found:?}");
-    assert!(found[1].contains("authentication is not used in strict mode"), "{found:?}");
+    assert!(found[0].contains("authentication is not used in strict mode"), "{found:?}");
     let found = bad(&body("unicast_peer { 10.0.0.9 }"));
     assert!(found.iter().any(|line| line.contains("error: strict mode has no unicast peers")));
     let config = text(&format!(
