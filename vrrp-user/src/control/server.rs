@@ -210,6 +210,7 @@ mod tests {
             config: Path::new("x.conf").into(),
             room: 1,
             reload_error: Default::default(),
+            turn: Default::default(),
         };
         let requests: [&[u8]; 4] =
             [b"\n", b"\xff\xfe\n", b"{\"version\":1,\"command\":\"dance\"}\n", &[b'x'; 5000]];

@@ -28,7 +28,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use vrrp_common::counter::Counter;
-use vrrp_common::ident::{RouterId, Version};
+use vrrp_common::ident::{Family, RouterId, Version};
 use vrrp_common::layout::Counts;
 use vrrp_common::proto;
 use vrrp_common::time::Instant;
@@ -321,6 +321,11 @@ fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Advert> {
     let (source, message) = split(news.packet)?;
     let (header, list) = message.split_first_chunk::<{ proto::HEADER_LEN }>()?;
     let header = Header(*header);
+    // A reload may have given the number to another router while this was waiting.
+    let instance = &router.instance;
+    if header.vrid() != instance.vrid.get() || Family::of(source) != instance.family {
+        return None;
+    }
     let addresses = addresses(source, list, header.count());
     let same_addresses = addresses == router.addresses;
     let mut remarks = news.remarks;

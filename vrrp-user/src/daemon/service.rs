@@ -42,11 +42,14 @@ pub struct Handle {
     pub room: u32,
     /// Why the last reload was refused.
     pub reload_error: Arc<Mutex<Option<String>>>,
+    /// Whose turn it is to reload: what is read later must be applied later.
+    pub turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Handle {
     /// Reads the configuration again and applies it; on any error the running one stays.
     pub async fn reload(&self) -> Result<(), String> {
+        let _turn = self.turn.lock().await;
         let result = self.try_reload().await;
         match &result {
             Ok(()) => tracing::info!("reloaded {}", self.config.display()),
@@ -117,6 +120,7 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
 
     let (mailbox, inbox) = mailbox::channel().context("eventfd")?;
     let (net, commands) = mpsc::unbounded_channel();
+    let farewell = net.clone();
     // The engine numbers the routers of its first configuration in their order. Known beforehand,
     // addresses that a killed predecessor left are not taken for an interface's own.
     for (number, instance) in (0..).zip(&config.instances) {
@@ -140,6 +144,7 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
         config: options.config.clone().into(),
         room,
         reload_error: Arc::default(),
+        turn: Arc::default(),
     };
     let events = mailbox.clone();
     let deliver = move |event| {
@@ -150,12 +155,19 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     tokio::pin!(network);
 
     let mut result = None;
+    let mut farewell = Some(farewell);
     let network = loop {
         tokio::select! {
             // Ends when the loop has dropped its channel and everything owned is removed.
             done = &mut network => break done.context("netlink"),
             done = &mut loop_ended, if result.is_none() => {
-                result = Some(done.unwrap_or_else(|_| Err(anyhow!("the loop panicked"))));
+                let done = done.unwrap_or_else(|_| Err(anyhow!("the loop panicked")));
+                if done.is_err() {
+                    // Nobody advertises any more, so nothing may be owned any more.
+                    disown(&handle.owned, farewell.as_ref());
+                }
+                farewell = None;
+                result = Some(done);
             }
             _ = terminate.recv() => { mailbox.send(Message::Shutdown); }
             _ = interrupt.recv() => { mailbox.send(Message::Shutdown); }
@@ -198,6 +210,14 @@ fn settings(mode: XdpMode, config: &Config) -> Settings {
         ports: default.ports.max(room(interfaces.len())),
         routers: default.routers.max(room(config.instances.len())),
         ..default
+    }
+}
+
+/// Gives every address and route back.
+fn disown(owned: &task::Owned, net: Option<&mpsc::UnboundedSender<task::Command>>) {
+    let (Some(net), Ok(owned)) = (net, owned.lock()) else { return };
+    for &router in owned.keys() {
+        let _ = net.send(task::Command::Own { router, own: false, announce: 0 });
     }
 }
 
