@@ -68,7 +68,7 @@ pub(super) fn check(instances: &[(Instance, Spans)], findings: &mut Findings) {
                             format!("{} on {} belongs to `{first}` too", vip.address, vip.dev),
                         )
                         .also(*place, "there")
-                        .help("the two take it from each other");
+                        .help("it stays while either of the two is MASTER");
                 }
             }
         }

@@ -41,7 +41,7 @@ pub(in crate::config) struct GarpDraft {
 const SCRIPTS: &str = "no scripts are run";
 const MAIL: &str = "no mail is sent";
 const LVS: &str = "load balancing stays with keepalived";
-const BUFFERS: &str = "buffers are sized from the number of routers";
+const BUFFERS: &str = "buffers have room for bursts of thousands of packets";
 const FIREWALL: &str = "no_accept uses an nftables table of its own, called xvrrp";
 const PROCESS: &str = "set it from outside, as in the service file";
 const OUTPUTS: &str = "SNMP and D-Bus are not offered";

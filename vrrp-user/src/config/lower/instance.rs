@@ -300,7 +300,7 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
     not_built("timer_expired_backup", "backup state when adverts could not be sent in time"),
     not_built("thread_timer_expired", "another name of timer_expired_backup"),
     ignored("smtp_alert", MAIL),
-    ignored("kernel_rx_buf_size", "buffers are sized from the number of routers"),
+    ignored("kernel_rx_buf_size", "buffers have room for bursts of thousands of packets"),
     ignored("old_unicast_checksum", "both checksum forms are taken always"),
     ignored("lvs_sync_daemon_interface", "load balancing stays with keepalived"),
     obsolete("debug", "it has no effect in keepalived either"),
