@@ -3,6 +3,7 @@ use crate::privilege::Privilege;
 use crate::program::{find, output, pass};
 use anyhow::{Context as _, Result, bail, ensure};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 /// Installs its arguments. Freshly installed services stay stopped, as a peer's daemon on the real
 /// network would be a second master; the file that says so goes in any case, also on Ctrl-C.
@@ -51,34 +52,30 @@ pub(crate) fn missing<'a>(packages: &[&'a str]) -> Vec<&'a str> {
     packages.iter().copied().filter(|package| !installed(package)).collect()
 }
 
-/// Whether apt knows each of `packages`, after a refresh of its lists where it does not.
-pub(crate) fn available(packages: &[&str], privilege: Privilege) -> Result<bool> {
-    let known = || {
-        packages.iter().all(|package| {
-            output(Command::new("apt-cache").args(["policy", package])).is_ok_and(|policy| {
-                policy.lines().any(|line| {
-                    line.trim().strip_prefix("Candidate:").is_some_and(|c| c.trim() != "(none)")
-                })
-            })
-        })
-    };
-    if known() {
-        return Ok(true);
+/// Fetches apt's lists, once: those an image came with name versions that may be years old or gone.
+fn refresh(privilege: Privilege) -> Result<()> {
+    static REFRESHED: OnceLock<()> = OnceLock::new();
+    if REFRESHED.get().is_some() {
+        return Ok(());
     }
-    let Some(mut update) = privilege.command("apt-get") else { return Ok(false) };
+    let Some(mut update) = privilege.command("apt-get") else {
+        bail!("refreshing apt's lists needs root: apt-get update");
+    };
     eprintln!("setup: refreshing the package lists");
     pass(update.args(["update", "-q"]).stdin(Stdio::null()).stdout(Stdio::null()))?;
-    Ok(known())
+    REFRESHED.get_or_init(|| ());
+    Ok(())
 }
 
-/// Installs `packages`; their services are not started.
+/// Installs `packages`, or their newer versions; their services are not started.
 pub(crate) fn install(packages: &[&str], privilege: Privilege) -> Result<()> {
     let advice = format!("apt-get install --no-install-recommends {}", packages.join(" "));
     if !has_apt() {
         bail!("no apt on this system; install what Debian calls: {}", packages.join(" "));
     }
-    if !available(packages, privilege)? {
-        bail!("apt does not know all of these; as root: apt-get update && {advice}");
+    if let Err(why) = refresh(privilege) {
+        // Lists that are good enough may be there: a machine without network has its packages.
+        eprintln!("setup: {why:#}");
     }
     let Some(mut sh) = privilege.command("sh") else {
         bail!("packages are missing and this needs root: {advice}");

@@ -14,6 +14,8 @@ const COMPILER: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 const BIN: &str = "/usr/bin";
 /// The linker's version that is known to work with them.
 const LINKER: &str = "0.13.0";
+/// The oldest LLVM that version can be built for.
+const OLDEST_LLVM: u32 = 21;
 
 /// The commands that do by hand what this does. Which LLVM it takes is known once the compiler is
 /// there.
@@ -33,7 +35,12 @@ pub(super) fn find(privilege: Privilege) -> Result<Record> {
         require(&COMPILER, privilege)?;
         library(&rustc)?;
     }
-    let version = Version::of(&rustc)?;
+    let mut version = Version::of(&rustc)?;
+    let old = |version: &Version| version.llvm_major().parse::<u32>().is_ok_and(|v| v < OLDEST_LLVM);
+    if old(&version) {
+        packages::install(&COMPILER, privilege).context("Debian's compiler is too old")?;
+        version = Version::of(&rustc)?;
+    }
     let linker = linker(&version, privilege)?;
     Ok(Record { cargo, rustc, linker, version })
 }
