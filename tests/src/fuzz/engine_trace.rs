@@ -60,7 +60,13 @@ pub fn judge(bytes: &[u8]) {
             | Input::Lost { router, .. }
             | Input::Missed(router)
             | Input::Announce(router) => !known.contains_key(router),
-            Input::Link { .. } | Input::Deadline | Input::Reload(_) | Input::Shutdown => false,
+            Input::Link { .. }
+            | Input::Script { .. }
+            | Input::File { .. }
+            | Input::Processes { .. }
+            | Input::Deadline
+            | Input::Reload(_)
+            | Input::Shutdown => false,
         };
         let told = engines.each_mut().map(|engine| {
             engine.handle(now, input.clone(), &stamp);
@@ -150,7 +156,7 @@ fn next(
                 (0..4).filter_map(|number| instance(choices, number).map(Arc::new)).collect();
             let startup_delay = Duration::from_millis(u64::from(choices.below(3)) * 1500);
             let globals = Globals { startup_delay, ..Globals::default() };
-            Some(Input::Reload(Arc::new(Config { globals, instances })))
+            Some(Input::Reload(Arc::new(Config { globals, instances, ..Config::default() })))
         }
     }
 }
@@ -232,7 +238,7 @@ fn watch(known: &mut BTreeMap<RouterId, Known>, output: Output) {
         return;
     }
     match output {
-        Output::Started { .. } | Output::Stopped { .. } => {}
+        Output::Started { .. } | Output::Stopped { .. } | Output::GroupTransition { .. } => {}
         Output::Source { router, source } => {
             let known = of(known, router);
             assert_ne!(known.source, source, "a change that is none");
@@ -263,7 +269,9 @@ fn watch(known: &mut BTreeMap<RouterId, Known>, output: Output) {
             known.falls += u64::from(from == State::Active);
             known.state = Some(to);
         }
-        Output::PriorityChanged { router, .. } | Output::Remark { router, .. } => {
+        Output::PriorityChanged { router, .. }
+        | Output::LowerHeard { router }
+        | Output::Remark { router, .. } => {
             of(known, router);
         }
     }

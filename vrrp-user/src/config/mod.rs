@@ -8,11 +8,13 @@ mod findings;
 pub mod keyword;
 mod lower;
 pub mod model;
+pub mod program;
 pub mod render;
 mod sequence;
 pub mod source;
 mod suggest;
 mod token;
+pub mod tracked;
 mod tree;
 mod variable;
 

@@ -2,6 +2,8 @@
 //!
 //! Everything here has passed validation: ranges hold, names are unique, a VRID is used once per
 //! interface and family, every address of an instance but the excluded ones is of its family.
+use super::program::{Notify, Scripts};
+use super::tracked::{LinkDelay, Script, SyncGroup, TrackedFile, TrackedProcess, Tracks};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +21,16 @@ pub struct Config {
     pub globals: Globals,
     /// `vrrp_instance` blocks in the order of the file.
     pub instances: Vec<Arc<Instance>>,
+    /// `vrrp_sync_group` blocks in the order of the file; their members exist.
+    pub groups: Vec<Arc<SyncGroup>>,
+    /// `vrrp_script` blocks that something tracks.
+    pub scripts: Vec<Arc<Script>>,
+    /// `track_file` blocks that something tracks.
+    pub files: Vec<Arc<TrackedFile>>,
+    /// `vrrp_track_process` blocks that something tracks.
+    pub tracked: Vec<Arc<TrackedProcess>>,
+    /// `interface_up_down_delays`.
+    pub link_delays: Vec<LinkDelay>,
 }
 
 /// `global_defs`, as far as it is not folded into the instances.
@@ -40,6 +52,8 @@ pub struct Globals {
     pub gna_interval: Duration,
     /// `vrrp_notify_priority_changes`.
     pub notify_priority_changes: bool,
+    /// How programs are run.
+    pub scripts: Scripts,
 }
 
 /// One `vrrp_instance`.
@@ -91,8 +105,12 @@ pub struct Instance {
     pub routes: Vec<Route>,
     /// `track_interface`.
     pub track_interfaces: Vec<TrackInterface>,
+    /// `track_script`, `track_file`, `track_process`.
+    pub tracks: Tracks,
     /// `dont_track_primary`: the state of [`Self::interface`] causes no fault.
     pub dont_track_primary: bool,
+    /// `track_src_ip`: the absence of the given source address is a fault.
+    pub track_source: bool,
     /// Gratuitous ARP and unsolicited neighbour advertisements.
     pub garp: Garp,
     /// `lower_prio_no_advert` off: answer a lower advert with our own at once (RFC 9568 section
@@ -106,6 +124,8 @@ pub struct Instance {
     pub owner_ignore_adverts: bool,
     /// `notify_priority_changes`, the instance's or the global one.
     pub notify_priority_changes: bool,
+    /// Whom to tell of changes.
+    pub notify: Notify,
     /// Restores keepalived's behaviour: a lost address is not repaired before the next MASTER entry.
     pub no_repair: bool,
 }
@@ -273,13 +293,16 @@ impl Instance {
             excluded: Vec::new(),
             routes: Vec::new(),
             track_interfaces: Vec::new(),
+            tracks: Tracks::default(),
             dont_track_primary: false,
+            track_source: false,
             garp: Garp::default(),
             answer_lower: version == Version::V3,
             answer_higher: false,
             down_timer_adverts: 3,
             owner_ignore_adverts: false,
             notify_priority_changes: false,
+            notify: Notify::default(),
             no_repair: false,
         }
     }

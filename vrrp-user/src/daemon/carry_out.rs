@@ -72,6 +72,7 @@ impl AdvertLoop {
             Output::Transition { router, from, to, priority, why } => {
                 self.transition(router, from, to, priority, &why);
             }
+            Output::GroupTransition { .. } | Output::LowerHeard { .. } => {}
             Output::PriorityChanged { router, priority } => {
                 self.priority_changed(router, priority);
             }

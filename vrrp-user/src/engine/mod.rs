@@ -71,6 +71,7 @@ impl Engine {
             Input::Advert(advert) => self.heard(now, &advert, heard),
             Input::Link { name, state } => self.link(now, name, state, heard),
             Input::Lost { router, address } => self.lost(now, router, address, heard),
+            Input::Script { .. } | Input::File { .. } | Input::Processes { .. } => {}
             Input::Missed(router) => {
                 self.with(now, router, |router, cx| router.expect_nothing(cx));
             }

@@ -89,5 +89,6 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     Config {
         globals: global.own,
         instances: instances.into_iter().map(|(instance, _)| instance.into()).collect(),
+        ..Config::default()
     }
 }
