@@ -10,6 +10,7 @@ mod lower;
 pub mod model;
 pub mod program;
 pub mod render;
+pub mod security;
 mod sequence;
 pub mod source;
 mod suggest;

@@ -76,9 +76,9 @@ pub struct TrackedProcess {
 pub enum ArgumentMatch {
     /// Exactly these arguments.
     Exact,
-    /// `initial`: it has these first, the last word exactly.
+    /// `initial`: it has these first, and the last of them may go on.
     Initial,
-    /// `partial`: it has these first, the last word may go on.
+    /// `partial`: it has exactly these first, and may have more.
     Partial,
 }
 
