@@ -5,6 +5,7 @@
 pub mod diagnostic;
 mod expand;
 mod findings;
+pub mod host;
 pub mod keyword;
 mod lower;
 pub mod model;

@@ -4,6 +4,7 @@
 //! the file or any directory on the way to it. Such a program is left out, as is one that is not
 //! there or cannot be run; a user that does not exist makes the configuration unusable.
 use super::diagnostic::Severity;
+use super::host::{Account, Facts, Host, Kind};
 use super::model::{Config, Name, Origin};
 use super::program::{Notify, Program, Scripts, User};
 use super::source::Unreadable;
@@ -16,66 +17,6 @@ const LINKS: usize = 40;
 
 /// keepalived's user for programs, where there is one.
 const DEFAULT_USER: &str = "keepalived_script";
-
-/// What there is of files and users: implemented over the system by the daemon and over memory by
-/// tests.
-pub trait Host {
-    /// What is at `path` itself: a link is not followed.
-    ///
-    /// # Errors
-    /// Where there is nothing, or nothing that can be looked at.
-    fn look(&self, path: &Path) -> Result<Facts, Unreadable>;
-    /// Where a link points.
-    ///
-    /// # Errors
-    /// Where it cannot be read.
-    fn link(&self, path: &Path) -> Result<PathBuf, Unreadable>;
-    /// The working directory.
-    fn here(&self) -> PathBuf;
-    /// The directories of PATH.
-    fn search(&self) -> Vec<PathBuf>;
-    /// A user, by name or number.
-    fn user(&self, name: &str) -> Option<Account>;
-    /// A group, by name or number.
-    fn group(&self, name: &str) -> Option<u32>;
-    /// Who this runs as.
-    fn own(&self) -> Account;
-}
-
-/// Who a program runs as.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Account {
-    /// User number.
-    pub uid: u32,
-    /// Group number.
-    pub gid: u32,
-}
-
-/// What kind of file it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// A regular one.
-    File,
-    /// A directory.
-    Directory,
-    /// A symbolic link.
-    Link,
-    /// Anything else.
-    Other,
-}
-
-/// What is known of a file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Facts {
-    /// Its kind.
-    pub kind: Kind,
-    /// The user who owns it.
-    pub owner: u32,
-    /// The group it belongs to.
-    pub group: u32,
-    /// The twelve permission bits.
-    pub mode: u32,
-}
 
 /// Something wrong with a program.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -438,9 +379,10 @@ impl Judge<'_> {
             self.disable("script-missing", program, message, Some(help));
             return None;
         }
-        let closed = found.way.iter().find(|(_, facts)| {
-            facts.kind == Kind::Directory && !self.may_execute(*facts, account)
-        });
+        let closed = found
+            .way
+            .iter()
+            .find(|(_, facts)| facts.kind == Kind::Directory && !self.may_execute(*facts, account));
         if let Some((folder, facts)) = closed {
             let (folder, mode) = (folder.display(), facts.mode);
             let message = format!(

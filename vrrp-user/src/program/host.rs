@@ -1,5 +1,5 @@
 //! What is there of files and users on this machine.
-use crate::config::security::{Account, Facts, Host, Kind};
+use crate::config::host::{Account, Facts, Host, Kind};
 use crate::config::source::Unreadable;
 use nix::unistd::{Gid, Group, Uid, User};
 use std::io::ErrorKind;

@@ -1,8 +1,8 @@
 //! How is a program started, watched and ended: in a process group of its own, as its user.
 use super::host::System;
 use super::sys::{self, Identity};
+use crate::config::host::{Account, Host as _};
 use crate::config::program::{Program, Scripts};
-use crate::config::security::Host as _;
 use nix::unistd::{Gid, Uid, User, getgrouplist};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::CString;
@@ -42,7 +42,7 @@ impl Runnable {
                 let known = || System.user(&user.name).map(|found| (found.uid, found.gid));
                 let (uid, primary) =
                     number().or_else(known).ok_or_else(|| format!("no user `{}`", user.name))?;
-                crate::config::security::Account { uid, gid: gid.unwrap_or(primary) }
+                Account { uid, gid: gid.unwrap_or(primary) }
             }
         };
         let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
@@ -60,6 +60,11 @@ impl Runnable {
     /// The program, for messages.
     pub fn name(&self) -> &str {
         self.words.first().map_or("", String::as_str)
+    }
+
+    /// User and group it runs as.
+    pub fn account(&self) -> (u32, u32) {
+        (self.identity.uid.as_raw(), self.identity.gid.as_raw())
     }
 
     /// Starts it with `more` arguments after its own; must be called on a thread that lives as long
@@ -121,10 +126,19 @@ impl Run {
         self.signal(Signal::TERM);
         if timeout(grace, self.child.wait()).await.is_err() {
             self.signal(Signal::KILL);
+            // However long that takes: one in the middle of something that no signal ends must not
+            // be joined by others.
             let _ = self.child.wait().await;
         }
         // It has ended; what it started may have ignored that.
         self.signal(Signal::KILL);
+    }
+
+    /// Ends it at once, and all it started in its process group; waits for that at most `limit`.
+    pub async fn kill(mut self, limit: Duration) {
+        self.signal(Signal::KILL);
+        // One that waits for a device does not end before it has answered.
+        let _ = timeout(limit, self.child.wait()).await;
     }
 
     fn signal(&self, signal: Signal) {

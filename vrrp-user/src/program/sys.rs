@@ -43,9 +43,8 @@ pub(super) fn become_other(command: &mut Command, identity: Identity) {
 fn close_on_exec() -> io::Result<()> {
     let (first, last) = (3_u32, u32::MAX);
     // SAFETY: takes three numbers and touches no memory.
-    let result = unsafe {
-        libc::syscall(libc::SYS_close_range, first, last, libc::CLOSE_RANGE_CLOEXEC)
-    };
+    let result =
+        unsafe { libc::syscall(libc::SYS_close_range, first, last, libc::CLOSE_RANGE_CLOEXEC) };
     if result == 0 {
         return Ok(());
     }

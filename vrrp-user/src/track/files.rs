@@ -77,8 +77,7 @@ impl Watched {
 fn serve(inbox: &Inbox<Message>, mut watches: Watches, deliver: &dyn Deliver) {
     let mut watched: Vec<Watched> = Vec::new();
     loop {
-        let mut ready =
-            [PollFd::new(inbox, PollFlags::IN), PollFd::new(&watches, PollFlags::IN)];
+        let mut ready = [PollFd::new(inbox, PollFlags::IN), PollFd::new(&watches, PollFlags::IN)];
         match poll(&mut ready, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return tracing::error!("files are watched no longer: {e}"),
@@ -112,8 +111,7 @@ fn serve(inbox: &Inbox<Message>, mut watches: Watches, deliver: &dyn Deliver) {
             let read = match &changed {
                 None => true,
                 Some(changed) => changed.iter().any(|(changed, change)| {
-                    *changed == number
-                        && (*change == Change::Any || !begun(&watched.file.path))
+                    *changed == number && (*change == Change::Any || !begun(&watched.file.path))
                 }),
             };
             if read {
@@ -148,7 +146,8 @@ pub(super) fn read(path: &Path) -> Option<i64> {
 }
 
 fn contents(path: &Path) -> std::io::Result<Vec<u8>> {
-    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).map_err(std::io::Error::other)?;
+    let flags =
+        i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).map_err(std::io::Error::other)?;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let mut text = Vec::new();
     file.take(LONGEST as u64).read_to_end(&mut text)?;

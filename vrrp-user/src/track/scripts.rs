@@ -76,7 +76,8 @@ async fn serve(mut wanted: mpsc::UnboundedReceiver<Arc<Config>>, deliver: Arc<dy
             let Some(runnable) = runnable(script, &config.globals.scripts) else { continue };
             let name = script.name.clone();
             // Where it stands in the file is no change.
-            let same = |old: &Kept| old.runnable == runnable && timing(&old.script) == timing(script);
+            let same =
+                |old: &Kept| old.runnable == runnable && timing(&old.script) == timing(script);
             let entry = match kept.remove(&name) {
                 Some(old) if same(&old) => old,
                 _ => {
@@ -94,7 +95,10 @@ async fn serve(mut wanted: mpsc::UnboundedReceiver<Arc<Config>>, deliver: Arc<dy
         let _ = entry.going.send(LAST_GRACE);
     }
     drop(kept);
-    while running.join_next().await.is_some() {}
+    let ends = async { while running.join_next().await.is_some() {} };
+    if timeout(LAST_GRACE * 3, ends).await.is_err() {
+        tracing::error!("a check script does not end, and is left behind");
+    }
 }
 
 fn timing(script: &Script) -> (Duration, Duration) {

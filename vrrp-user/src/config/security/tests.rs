@@ -263,8 +263,11 @@ fn an_unknown_user_makes_the_configuration_unusable() {
         Some(User { name: "root".into(), group: Some("wheel".into()) });
     let problems = enforce(&mut with_default, &machine());
     assert_eq!(problems.len(), 1, "{problems:?}");
-    assert_eq!(problems[0].to_string(), "error: script_user: there is no group `wheel` (create it, \
-                                         or name another)");
+    assert_eq!(
+        problems[0].to_string(),
+        "error: script_user: there is no group `wheel` (create it, \
+                                         or name another)"
+    );
 }
 
 #[test]
