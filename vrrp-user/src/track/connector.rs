@@ -73,7 +73,7 @@ impl Connector {
     }
 
     /// As many bytes as root may ask for, or as anybody may.
-    fn set_buffer(&self, bytes: usize) {
+    pub(super) fn set_buffer(&self, bytes: usize) {
         use rustix::net::sockopt;
         if sockopt::set_socket_recv_buffer_size_force(self, bytes).is_err() {
             let _ = sockopt::set_socket_recv_buffer_size(self, bytes);

@@ -83,7 +83,13 @@ impl Counter {
                 );
             })
             .ok();
-        Self { connector, roster: Roster::default(), told: Vec::new(), due: Instant::now() }
+        Self { connector, ..Self::scanning() }
+    }
+
+    /// One that hears nothing.
+    fn scanning() -> Self {
+        let now = Instant::now();
+        Self { connector: None, roster: Roster::default(), told: Vec::new(), due: now }
     }
 
     fn serve(mut self, inbox: &Inbox<Message>, deliver: &dyn Deliver) {
