@@ -126,6 +126,8 @@ mod tests {
             command: words.iter().map(|word| (*word).to_owned()).collect(),
             arguments,
             full_command,
+            weight: 1,
+            reverse: false,
             quorum: 1,
             quorum_max: None,
             fork_delay: Duration::ZERO,

@@ -81,6 +81,8 @@ fn config(program: &Program) -> Config {
         program: program.clone(),
         interval: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
+        weight: 0,
+        reverse: false,
         rise: 1,
         fall: 1,
         init_fail: false,

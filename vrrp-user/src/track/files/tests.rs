@@ -63,7 +63,14 @@ impl Drop for Bed {
 }
 
 fn file(path: PathBuf, init: Option<FileInit>) -> Arc<TrackedFile> {
-    Arc::new(TrackedFile { name: "f".into(), origin: Origin::default(), path, init })
+    Arc::new(TrackedFile {
+        name: "f".into(),
+        origin: Origin::default(),
+        path,
+        weight: 1,
+        reverse: false,
+        init,
+    })
 }
 
 #[test]

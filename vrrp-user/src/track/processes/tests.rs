@@ -51,6 +51,8 @@ fn tracked(name: &str, command: &[&str], full_command: bool) -> Arc<TrackedProce
         command: command.iter().map(|word| (*word).to_owned()).collect(),
         arguments: None,
         full_command,
+        weight: 1,
+        reverse: false,
         quorum: 1,
         quorum_max: None,
         fork_delay: Duration::ZERO,
