@@ -3,6 +3,8 @@
 //! A program that would run with root's rights must not be one that somebody else can change, be it
 //! the file or any directory on the way to it. Such a program is left out, as is one that is not
 //! there or cannot be run; a user that does not exist makes the configuration unusable.
+mod said;
+
 use super::diagnostic::Severity;
 use super::host::{Account, Facts, Host, Kind};
 use super::model::{Config, Name, Origin};
