@@ -118,6 +118,7 @@ fn is_valid(frame: &[u8], accepted: &Accepted, memory: &Memory) {
         assert_eq!(usize::from(u16::from_be_bytes([packet[2], packet[3]])), length);
         assert_eq!([packet[6] & 0x3f, packet[7]], [0, 0], "a fragment");
         assert_eq!(packet[9], 112);
+        assert_eq!(internet_checksum(&packet[..header]), 0, "a wrong header checksum was accepted");
         (header, packet[12..20].to_vec(), 8)
     } else {
         assert_eq!(packet[0] >> 4, 6);
@@ -158,6 +159,12 @@ fn is_valid(frame: &[u8], accepted: &Accepted, memory: &Memory) {
         assert_eq!(packet[hops], proto::HOP_LIMIT);
         let mut routed = frame.to_vec();
         routed[offset + hops] = 254;
+        if v4 {
+            let ip = &mut routed[offset..offset + header];
+            ip[10..12].fill(0);
+            let sum = internet_checksum(ip);
+            ip[10..12].copy_from_slice(&sum.to_be_bytes());
+        }
         let verdict = check::frame(&routed[..], &at);
         assert_eq!(verdict, Verdict::Reject(Counter::Ttl, Owner::Router(router)), "it was routed");
     }

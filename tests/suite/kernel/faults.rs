@@ -143,7 +143,8 @@ fn each_fault_moves_its_counter_and_nothing_else() {
             rejected(&mut rig, frame, *counter, *owner);
         }
         // IP headers that contradict themselves.
-        for (at, value) in [(14, 0x44), (14, 0x65), (17, 19)] {
+        // Also one whose own checksum is wrong: of the identification, of the source.
+        for (at, value) in [(14, 0x44), (14, 0x65), (17, 19), (18, 0x13), (29, 7)] {
             let mut bytes = good.bytes();
             bytes[at] = value;
             let moved = vec![(None, Counter::IpHeader as usize, 1)];
