@@ -80,6 +80,8 @@ pub struct AdvertLoop {
     pub(super) open: HashMap<Name, Opened>,
     /// Open interfaces whose routers are being set.
     pub(super) opened: Vec<Name>,
+    /// Routers of which the engine does not know yet whether there is a place for them.
+    pub(super) placements: Vec<(RouterId, bool)>,
     pub(super) config: Arc<Config>,
     pub(super) net: mpsc::UnboundedSender<task::Command>,
     pub(super) fifo: Fifo,
@@ -123,6 +125,7 @@ impl AdvertLoop {
             links: HashMap::new(),
             open: HashMap::new(),
             opened: Vec::new(),
+            placements: Vec::new(),
             config: Arc::clone(&config),
             net,
             fifo: Fifo::start().context("the thread that writes FIFOs")?,
@@ -215,11 +218,19 @@ impl AdvertLoop {
         while let Some(output) = self.engine.poll() {
             self.carry_out(output);
         }
+        self.tell_placements(now);
         for interface in std::mem::take(&mut self.opened) {
             self.plane.listen(&interface);
             if !self.hears(&interface) {
                 self.tell_link(&interface);
             }
+        }
+    }
+
+    /// Tells the engine for which routers there is a place.
+    pub(super) fn tell_placements(&mut self, now: Instant) {
+        while let Some((router, placed)) = self.placements.pop() {
+            self.tell(now, Input::Placed { router, placed });
         }
     }
 

@@ -15,7 +15,8 @@ use super::swap::{Port, Receiver};
 use crate::engine::input::{Heard, Stamp};
 use anyhow::{Context, anyhow, bail};
 use rustix::event::{PollFd, PollFlags, poll};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use vrrp_common::ident::RouterId;
 use vrrp_common::layout::{self, Counts, Expect, LARGE_EVENT, PeerKey, rule_index};
@@ -142,6 +143,27 @@ impl Plane {
         }
     }
 
+    /// Writes the rule of a router and its peers, in the order of [`Router::peers`].
+    fn write_router(
+        &mut self,
+        router: &Router,
+        rule: &layout::Rule,
+        appears: bool,
+        peers: &[(IpAddr, layout::Peer)],
+    ) -> anyhow::Result<()> {
+        for (key, (_, peer)) in router.peers.iter().zip(peers) {
+            if let Some(program) = &mut self.program {
+                program.set_peer(key, peer).context("adding a unicast peer")?;
+            }
+            self.memory.peers.insert(*key, *peer);
+        }
+        if let Some(program) = &mut self.program {
+            program.set_rule(router.rule, rule, appears).context("writing a rule")?;
+        }
+        self.memory.rules.insert(router.rule, *rule);
+        Ok(())
+    }
+
     fn forget_peer(&mut self, peer: &PeerKey) {
         self.memory.peers.remove(peer);
         if let Some(program) = &mut self.program
@@ -258,25 +280,22 @@ impl Dataplane for Plane {
             Some(_) => {}
         }
         let rule = layout::Rule { router: id + 1, ..router.rule };
-        let mut peers = Vec::with_capacity(router.peers.len());
-        for (address, peer) in &router.peers {
-            let key = PeerKey { router: id, pad: 0, source: layout::address(*address) };
-            self.memory.peers.insert(key, *peer);
-            if let Some(program) = &mut self.program {
-                program.set_peer(&key, peer).context("adding a unicast peer")?;
-            }
-            peers.push(key);
-        }
-        if let Some(program) = &mut self.program {
-            program.set_rule(index, &rule, other.is_none()).context("writing a rule")?;
-        }
-        self.memory.rules.insert(index, rule);
+        let key = |address| PeerKey { router: id, pad: 0, source: layout::address(address) };
+        let peers: Vec<_> = router.peers.iter().map(|(address, _)| key(*address)).collect();
         let kept = old.filter(|old| old.rule == index);
-        for peer in kept.iter().flat_map(|old| &old.peers).filter(|peer| !peers.contains(peer)) {
+        // Those that are no longer wanted make room first.
+        let wanted: HashSet<_> = peers.iter().collect();
+        for peer in kept.iter().flat_map(|old| &old.peers).filter(|peer| !wanted.contains(peer)) {
             self.forget_peer(peer);
         }
         let lost = kept.map_or(0, |old| old.lost);
-        self.routers.insert(id, Router { port, rule: index, peers, lost });
+        let new = Router { port, rule: index, peers, lost };
+        if let Err(why) = self.write_router(&new, &rule, other.is_none(), &router.peers) {
+            // Half of a router hears some of what it should: it hears nothing, and who asked knows.
+            self.forget_rule(&new);
+            return Err(why);
+        }
+        self.routers.insert(id, new);
         Ok(())
     }
 

@@ -71,6 +71,11 @@ impl Engine {
             Input::Advert(advert) => self.heard(now, &advert, heard),
             Input::Link { name, state } => self.link(now, name, state, heard),
             Input::Lost { router, address } => self.lost(now, router, address, heard),
+            Input::Placed { router, placed } => self.with(now, router, |router, cx| {
+                router.catch_up(cx, heard);
+                router.placed = placed;
+                router.links_changed(cx);
+            }),
             Input::Missed(router) => {
                 self.with(now, router, |router, cx| router.expect_nothing(cx));
             }

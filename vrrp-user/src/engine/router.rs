@@ -6,7 +6,7 @@ use super::input::{Heard, LinkState};
 use super::links::Links;
 use super::machine::Event;
 use super::output::Output;
-use super::snapshot::{Fault, RouterSnapshot, State};
+use super::snapshot::{Fault, Reason, RouterSnapshot, State};
 use super::timing;
 use crate::config::model::{Instance, Name, Vip};
 use std::collections::{BTreeSet, VecDeque};
@@ -57,6 +57,8 @@ pub(super) struct Router {
     /// After tracking.
     pub(super) priority: Priority,
     pub(super) source: Option<IpAddr>,
+    /// The dataplane and the sockets have a place for it.
+    pub(super) placed: bool,
     pub(super) timers: Timers,
     /// Backup: when the Active_Down_Timer was last set.
     pub(super) heard_at: Instant,
@@ -91,6 +93,7 @@ impl Router {
             faults: faults::faults(&instance, links),
             priority: faults::effective_priority(&instance, links),
             source: None,
+            placed: true,
             timers: Timers::default(),
             heard_at: now,
             resigned: false,
@@ -169,7 +172,11 @@ impl Router {
             cx.outputs.push_back(Output::PriorityChanged { router: cx.id, priority });
             self.rules_changed(cx);
         }
-        let faults = faults::faults(&self.instance, cx.links);
+        let mut faults = faults::faults(&self.instance, cx.links);
+        if !self.placed {
+            let object = self.instance.interface.clone();
+            faults.insert(Fault { reason: Reason::Dataplane, object });
+        }
         if faults == self.faults {
             return;
         }
