@@ -40,6 +40,8 @@ pub struct Globals {
     pub gna_interval: Duration,
     /// `vrrp_notify_priority_changes`.
     pub notify_priority_changes: bool,
+    /// `log_unknown_vrids`: adverts of VRIDs that are not configured are worth a warning.
+    pub log_unknown_vrids: bool,
 }
 
 /// One `vrrp_instance`.

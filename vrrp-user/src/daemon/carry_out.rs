@@ -294,6 +294,7 @@ impl AdvertLoop {
         self.counted_since = clock::now();
         for known in self.routers.iter_mut().flatten() {
             if known.instance.interface == *name {
+                known.remarked = Counts::default();
                 known.counted_since = self.counted_since;
             }
         }

@@ -10,17 +10,21 @@ use super::object::Missing;
 use super::port::{Dataplane, News, PortReport, RouterRule, XdpMode, stamp};
 use super::program::{LoadError, Loaded, Program};
 pub use super::settings::Settings;
+use super::rejects::Rejects;
 use super::socket::PacketSocket;
 use super::swap::{Port, Receiver};
 use crate::engine::input::{Heard, Stamp};
 use anyhow::{Context, anyhow, bail};
 use rustix::event::{PollFd, PollFlags, poll};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use vrrp_common::counter::Counter;
 use vrrp_common::ident::RouterId;
 use vrrp_common::layout::{self, Counts, Expect, LARGE_EVENT, PeerKey, rule_index};
 use vrrp_common::time::Instant;
+use vrrp_common::wire::check::Owner;
 
 /// More packets than a socket's buffer can hold, so that a flood does not keep a drain from ending.
 const MOST_QUEUED: u32 = 16_384;
@@ -85,6 +89,12 @@ impl Plane {
     /// Why there is no XDP program, where there is none.
     pub fn unavailable(&self) -> Option<&str> {
         self.unavailable.as_deref()
+    }
+
+    /// Who to ask what was rejected, from another thread than the loop's.
+    pub fn rejects(&mut self) -> Rejects {
+        let maps = self.program.as_mut().and_then(Program::counting_maps);
+        Rejects::new(maps, Arc::clone(&self.memory.any_rejected))
     }
 
     /// The loaded program, for test runs.
@@ -391,6 +401,16 @@ impl Dataplane for Plane {
         )
     }
 
+    fn refuse(&mut self, router: RouterId, remarks: u32, counter: Counter) {
+        if self.routers.contains_key(&router.0) {
+            self.memory.refuse(router.0, remarks, counter);
+        }
+    }
+
+    fn rejected(&mut self) -> HashMap<Owner, Counts> {
+        std::mem::take(&mut self.memory.rejected)
+    }
+
     fn ports(&self) -> Vec<PortReport> {
         self.ports.iter().map(|(&number, port)| self.report(number, port)).collect()
     }
@@ -422,7 +442,8 @@ fn refusal(report: &PortReport) -> anyhow::Error {
 fn sum(socket: Option<&Counts>, xdp: Option<Counts>) -> Counts {
     let mut total = xdp.unwrap_or_default();
     for (total, count) in total.0.iter_mut().zip(socket.iter().flat_map(|counts| &counts.0)) {
-        *total += count;
+        // What was taken back is less than nothing on one side.
+        *total = total.wrapping_add(*count);
     }
     total
 }

@@ -16,6 +16,9 @@ use std::time::Duration;
 use vrrp_common::ident::{Priority, RouterId};
 use vrrp_common::time::Instant;
 
+/// One process that is late is late for all of its routers, so one remark in this time says it.
+const LATE_REMARKS: Duration = Duration::from_secs(10);
+
 /// What a router may use while one input is handled.
 pub(super) struct Context<'a> {
     pub(super) now: Instant,
@@ -145,18 +148,18 @@ impl Router {
     }
 
     /// Says so where a master missed a whole interval: who looks for the reason of a flap should
-    /// find it (RFC 9568 section 2.5).
-    pub(super) fn remark_late(&self, cx: &mut Context<'_>) -> bool {
-        let Some(due) = self.timers.main.filter(|_| self.state == State::Active) else {
-            return false;
-        };
+    /// find it (RFC 9568 section 2.5). `said` is when it was last said of any.
+    pub(super) fn remark_late(&self, cx: &mut Context<'_>, said: &mut Option<Instant>) {
+        let Some(due) = self.timers.main.filter(|_| self.state == State::Active) else { return };
         let late = cx.now.since(due);
-        if late < self.instance.advert_interval {
-            return false;
+        if late < self.instance.advert_interval
+            || said.is_some_and(|said| cx.now <= said + LATE_REMARKS)
+        {
+            return;
         }
+        *said = Some(cx.now);
         let what = format!("this process is late: an advert was due {} ms ago", late.as_millis());
         cx.outputs.push_back(Output::Remark { router: cx.id, what });
-        true
     }
 
     /// Looks at the interfaces again.
