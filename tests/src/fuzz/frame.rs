@@ -16,6 +16,9 @@ use xvrrp::dataplane::memory::Memory;
 pub const LONGEST: usize = 2048;
 
 const PORT: u32 = 3;
+/// Where our own adverts come from.
+const OWN_V4: &str = "192.0.2.10";
+const OWN_V6: &str = "fe80::10";
 const ARRIVAL: Instant = Instant::from_nanos(7_000_000_000);
 
 /// Judges one frame.
@@ -126,6 +129,9 @@ fn is_valid(frame: &[u8], accepted: &Accepted, memory: &Memory) {
         assert_eq!(packet[6], 112);
         (40, packet[8..40].to_vec(), 7)
     };
+    let own = address(ip(if v4 { OWN_V4 } else { OWN_V6 }));
+    let source = if v4 { &packet[12..16] } else { &packet[8..24] };
+    assert_ne!(source, &own[..source.len()], "an advert of our own was accepted");
     let message = &packet[header..];
     let version = message[0] >> 4;
     let size = if v4 { 4 } else { 16 };
@@ -179,6 +185,10 @@ fn accepts(frame: &[u8], at: &xvrrp::dataplane::memory::At<'_>) -> bool {
     matches!(check::frame(frame, at), Verdict::Accept(_))
 }
 
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
 /// A router of each kind on one port.
 fn memory() -> Memory {
     let plain = rule_flag::V3 | rule_flag::CHECKSUM_PLAIN;
@@ -196,7 +206,6 @@ fn memory() -> Memory {
         (Family::V4, 60, both | rule_flag::V2 | rule_flag::NO_ADDRESSES, ""),
         (Family::V4, 70, both | rule_flag::SENDS_PSEUDO | rule_flag::COARSE_CLOCK, ""),
     ];
-    let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
     let mut memory = Memory { rules: HashMap::new(), ..Memory::default() };
     for (router, (family, vrid, flags, local)) in (0u32..).zip(routers) {
         let mut rule = Rule {
@@ -204,6 +213,7 @@ fn memory() -> Memory {
             flags,
             interval_v2: 1,
             auth: *b"secret\0\0",
+            source: address(ip(if family == Family::V4 { OWN_V4 } else { OWN_V6 })),
             ..Rule::default()
         };
         if !local.is_empty() {
@@ -232,7 +242,6 @@ fn memory() -> Memory {
 /// Frames to start from: an advert for each router, in both versions.
 pub fn seeds() -> Vec<(String, Vec<u8>)> {
     use crate::frames::{Frame, Message};
-    let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
     let mut seeds = Vec::new();
     for vrid in [10, 20, 30, 40, 50, 60, 70, 99] {
         for (source, group, unicast, vip) in [

@@ -7,6 +7,7 @@ use super::carry_out::{Opened, Router};
 use super::clock;
 use super::groups::Groups;
 use super::mailbox::Inbox;
+use super::reject_log;
 use super::proposal::Proposals;
 use crate::config::model::{Config, Name};
 use crate::dataplane::port::{Dataplane, News, PortReport};
@@ -46,6 +47,8 @@ pub enum Message {
     Reload(Arc<Config>, oneshot::Sender<Result<(), String>>),
     /// A copy of everything for a report.
     View(oneshot::Sender<View>),
+    /// What is known of rejected packets.
+    Rejects(oneshot::Sender<reject_log::Known>),
     /// Step down and end.
     Shutdown,
 }
@@ -80,6 +83,8 @@ pub struct AdvertLoop {
     pub(super) open: HashMap<Name, Opened>,
     /// Open interfaces whose routers are being set.
     pub(super) opened: Vec<Name>,
+    /// Routers of which the engine does not know yet whether there is a place for them.
+    pub(super) placements: Vec<(RouterId, bool)>,
     pub(super) config: Arc<Config>,
     pub(super) net: mpsc::UnboundedSender<task::Command>,
     pub(super) fifo: Fifo,
@@ -123,6 +128,7 @@ impl AdvertLoop {
             links: HashMap::new(),
             open: HashMap::new(),
             opened: Vec::new(),
+            placements: Vec::new(),
             config: Arc::clone(&config),
             net,
             fifo: Fifo::start().context("the thread that writes FIFOs")?,
@@ -215,6 +221,7 @@ impl AdvertLoop {
         while let Some(output) = self.engine.poll() {
             self.carry_out(output);
         }
+        self.tell_placements(now);
         for interface in std::mem::take(&mut self.opened) {
             self.plane.listen(&interface);
             if !self.hears(&interface) {
@@ -223,11 +230,25 @@ impl AdvertLoop {
         }
     }
 
+    /// Tells the engine for which routers there is a place.
+    pub(super) fn tell_placements(&mut self, now: Instant) {
+        while let Some((router, placed)) = self.placements.pop() {
+            self.tell(now, Input::Placed { router, placed });
+        }
+    }
+
     /// Takes everything the dataplane has.
     fn take_news(&mut self) {
-        let mut adverts = Vec::new();
+        let (mut adverts, mut dropped) = (Vec::new(), Vec::new());
         let routers = &mut self.routers;
-        self.plane.drain(&mut |news| adverts.extend(advert(routers, &news)));
+        self.plane.drain(&mut |news| match advert(routers, &news) {
+            Some(Judged::Taken(advert)) => adverts.push(advert),
+            Some(Judged::Dropped) => dropped.push((news.router, news.remarks)),
+            None => {}
+        });
+        for (router, remarks) in dropped {
+            self.plane.refuse(router, remarks, Counter::AddressList);
+        }
         self.events += adverts.len() as u64;
         // While the path of an interface changes, two of them deliver.
         adverts.sort_by_key(|advert: &Advert| advert.at);
@@ -250,6 +271,10 @@ impl AdvertLoop {
                 Message::View(answer) => {
                     self.viewers.push(answer);
                     self.show();
+                }
+                Message::Rejects(answer) => {
+                    // Whoever asked may be gone.
+                    let _unheard = answer.send(self.rejects());
                 }
                 Message::Shutdown => {
                     self.stopping = true;
@@ -284,6 +309,17 @@ impl AdvertLoop {
         }
     }
 
+    fn rejects(&mut self) -> reject_log::Known {
+        let name = |router: &Option<Router>| router.as_ref().map(|r| r.instance.name.clone());
+        let ports = self.plane.ports().into_iter().map(|port| (port.port, port.interface));
+        reject_log::Known {
+            routers: self.routers.iter().map(name).collect(),
+            ports: ports.collect(),
+            rejected: self.plane.rejected(),
+            unknown_vrids: self.config.globals.log_unknown_vrids,
+        }
+    }
+
     fn view(&self) -> View {
         let routers = self.engine.snapshot().into_iter().map(|mut router| {
             let mut counts = self.plane.counts(router.id);
@@ -314,9 +350,17 @@ impl AdvertLoop {
     }
 }
 
+/// What becomes of a piece of news.
+enum Judged {
+    /// It is for the engine.
+    Taken(Advert),
+    /// Its list is not ours, and must be.
+    Dropped,
+}
+
 /// What a piece of news says, or nothing where its router is gone. The packet passed the check, so
 /// its parts are where they should be; a part that is not ends the matter all the same.
-fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Advert> {
+fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Judged> {
     let router = routers.get_mut(news.router.index())?.as_mut()?;
     let (source, message) = split(news.packet)?;
     let (header, list) = message.split_first_chunk::<{ proto::HEADER_LEN }>()?;
@@ -328,6 +372,9 @@ fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Advert> {
     }
     let addresses = addresses(source, list, header.count());
     let same_addresses = addresses == router.addresses;
+    if instance.drops(header, same_addresses) {
+        return Some(Judged::Dropped);
+    }
     let mut remarks = news.remarks;
     let mut remark = |counter: Counter| {
         remarks |= 1 << counter as u32;
@@ -343,7 +390,8 @@ fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Advert> {
     if router.instance.version == Version::V3 && header.interval() != ours {
         remark(Counter::IntervalDiffers);
     }
-    Some(Advert { router: news.router, at: news.at, source, header, same_addresses, remarks })
+    let (router, at) = (news.router, news.at);
+    Some(Judged::Taken(Advert { router, at, source, header, same_addresses, remarks }))
 }
 
 /// Source address and VRRP message of an IP packet.

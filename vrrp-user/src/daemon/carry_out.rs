@@ -30,6 +30,47 @@ pub struct Router {
     pub remarked: Counts,
     /// When its counters were last at zero.
     pub counted_since: Instant,
+    /// Whether dataplane and sockets have a place for it, as far as it is known.
+    pub place: Place,
+}
+
+/// Whether a router can hear and speak.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// It was not tried yet.
+    Unknown,
+    /// It can.
+    Found,
+    /// It could, and cannot any more.
+    Lost,
+    /// It never could, so it has nothing to take back.
+    Never,
+}
+
+impl Place {
+    /// After a trial.
+    const fn tried(self, works: bool) -> Self {
+        match (works, self) {
+            (true, _) => Self::Found,
+            (false, Self::Found | Self::Lost) => Self::Lost,
+            (false, Self::Unknown | Self::Never) => Self::Never,
+        }
+    }
+
+    /// Whether an advert of this priority may leave. Of a router without a place the engine is told
+    /// that at once, but what it asked for before must not happen.
+    const fn says(self, priority: Priority) -> bool {
+        match self {
+            Self::Unknown | Self::Found => true,
+            Self::Lost => priority.0 == Priority::RELEASE.0,
+            Self::Never => false,
+        }
+    }
+
+    /// Whether a router may be the master.
+    const fn works(self) -> bool {
+        matches!(self, Self::Unknown | Self::Found)
+    }
 }
 
 /// What the loop keeps of an interface that adverts are received on.
@@ -55,7 +96,12 @@ impl AdvertLoop {
                     self.place(router);
                 }
             }
-            Output::Advert { router, priority } => self.transmitter.queue(router, priority),
+            Output::Advert { router, priority } => {
+                if self.place_of(router).says(priority) {
+                    self.transmitter.queue(router, priority);
+                }
+            }
+            Output::Own { router, own: true, .. } if !self.place_of(router).works() => {}
             Output::Own { router, own, announce } => {
                 // RFC 9568 section 6.4: the advert first. The network task has a thread of its own
                 // and would announce addresses while the advert is still queued.
@@ -100,6 +146,7 @@ impl AdvertLoop {
                 addresses,
                 remarked: Counts::default(),
                 counted_since: clock::now(),
+                place: Place::Unknown,
             },
         });
         self.send_net(Command::Router { router, instance: Arc::clone(&instance) });
@@ -137,8 +184,10 @@ impl AdvertLoop {
             return;
         };
         let (ifindex, mac) = (link.ifindex, link.mac);
+        let mut works = true;
         if let Err(e) = self.transmitter.set_router(router, &instance, ifindex, mac, source) {
             tracing::error!("({}) adverts cannot be sent: {e}", instance.name);
+            works = false;
         }
         let wanted = plan::group(&instance).map(|group| Wanted {
             ifindex,
@@ -150,12 +199,37 @@ impl AdvertLoop {
         if self.open.contains_key(&instance.interface) {
             let rule = plan::rule(router, &instance, source);
             if let Err(e) = self.plane.set_router(&instance.interface, &rule) {
-                tracing::error!("({}) dataplane: {e:#}", instance.name);
+                tracing::error!("({}) adverts cannot be received: {e:#}", instance.name);
+                works = false;
             }
             if !self.opened.contains(&instance.interface) {
                 self.opened.push(instance.interface.clone());
             }
         }
+        if let Some(Some(known)) = self.routers.get_mut(router.index()) {
+            let before = known.place;
+            known.place = before.tried(works);
+            if known.place.works() != before.works() {
+                self.placements.push((router, works));
+            }
+        }
+    }
+
+    /// Tries those again for which there was no place.
+    pub(super) fn place_again(&mut self) {
+        let lost: Vec<RouterId> = (0..)
+            .zip(&self.routers)
+            .filter(|(_, router)| router.as_ref().is_some_and(|router| !router.place.works()))
+            .map(|(id, _)| RouterId(id))
+            .collect();
+        for router in lost {
+            self.place(router);
+        }
+        self.tell_placements(clock::now());
+    }
+
+    fn place_of(&self, router: RouterId) -> Place {
+        known(&self.routers, router).map_or(Place::Unknown, |known| known.place)
     }
 
     /// Begins to receive on an interface that a router needs, if it exists.
@@ -221,6 +295,7 @@ impl AdvertLoop {
         self.counted_since = clock::now();
         for known in self.routers.iter_mut().flatten() {
             if known.instance.interface == *name {
+                known.remarked = Counts::default();
                 known.counted_since = self.counted_since;
             }
         }
@@ -291,6 +366,9 @@ impl AdvertLoop {
         why: &Why,
     ) {
         let Some(known) = known(&self.routers, router) else { return };
+        if to == State::Active && !known.place.works() {
+            return;
+        }
         let name = &known.instance.name;
         let why = why_words(why);
         let event = match to {

@@ -21,4 +21,5 @@ pub mod mailbox;
 pub mod plan;
 pub mod preflight;
 pub mod proposal;
+pub mod reject_log;
 pub mod service;

@@ -195,6 +195,8 @@ impl AdvertLoop {
         self.config = Arc::clone(config);
         self.send_net(task::Command::Globals(Arc::clone(config)));
         self.tell(clock::now(), Input::Reload(Arc::clone(config)));
+        // What went made room for what found none.
+        self.place_again();
         self.proposals.applied = true;
         self.show();
     }

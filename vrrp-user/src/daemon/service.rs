@@ -2,6 +2,7 @@
 use super::advert_loop::{AdvertLoop, Message};
 use super::mailbox::{self, Sender};
 use super::preflight;
+use super::reject_log;
 use crate::cli::files::Files;
 use crate::config;
 use crate::config::diagnostic::Severity;
@@ -131,13 +132,24 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     let mode = options.xdp_mode;
     let settings = settings(mode, &config);
     let room = settings.routers;
+    let (counting, counted) = oneshot::channel();
     let vrrp = std::thread::Builder::new().name("vrrp".to_owned()).spawn(move || {
         let result = Plane::new(settings)
             .map_err(anyhow::Error::from)
+            .map(|mut plane| {
+                let _unheard = counting.send(plane.rejects());
+                plane
+            })
             .and_then(|plane| AdvertLoop::new(config, Box::new(plane), net, inbox))
             .and_then(AdvertLoop::run);
         let _ = ended.send(result);
     })?;
+    let rejecting = mailbox.clone();
+    tokio::spawn(async move {
+        if let Ok(rejects) = counted.await {
+            reject_log::run(rejects, rejecting).await;
+        }
+    });
     let handle = Handle {
         mailbox: mailbox.clone(),
         owned: task::Owned::default(),

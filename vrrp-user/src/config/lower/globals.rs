@@ -141,6 +141,12 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
         "least seconds between two unsolicited neighbour advertisements on an interface",
     ),
     built(
+        "log_unknown_vrids",
+        Shape::Flag,
+        |global, _, _| global.own.log_unknown_vrids = true,
+        "warn of adverts with a VRID that is not configured on their interface",
+    ),
+    built(
         "vrrp_strict",
         Shape::Flag,
         |global, _, _| global.strict = true,
@@ -260,7 +266,6 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ignored("lvs_netlink_cmd_rcv_bufs_force", LVS),
     ignored("lvs_netlink_monitor_rcv_bufs", LVS),
     ignored("lvs_netlink_monitor_rcv_bufs_force", LVS),
-    ignored("log_unknown_vrids", "adverts of unknown routers are counted"),
     ignored("snmp_socket", OUTPUTS),
     ignored("enable_traps", OUTPUTS),
     ignored("enable_snmp_keepalived", OUTPUTS),
