@@ -7,8 +7,8 @@ use super::carry_out::{Opened, Router};
 use super::clock;
 use super::groups::Groups;
 use super::mailbox::Inbox;
-use super::reject_log;
 use super::proposal::Proposals;
+use super::reject_log;
 use crate::config::model::{Config, Name};
 use crate::dataplane::port::{Dataplane, News, PortReport};
 use crate::engine::Engine;
@@ -16,7 +16,8 @@ use crate::engine::input::{Advert, Input};
 use crate::engine::snapshot::RouterSnapshot;
 use crate::net::task;
 use crate::net::transmit::Transmitter;
-use crate::notify::fifo::Fifo;
+use crate::notify::Notifier;
+use crate::track::Tracker;
 use anyhow::Context as _;
 use rustix::event::epoll;
 use rustix::time::{
@@ -44,13 +45,51 @@ pub enum Message {
     /// Something happened to a link or an address.
     Net(task::Event),
     /// Take this configuration; the answer says why not.
-    Reload(Arc<Config>, oneshot::Sender<Result<(), String>>),
+    Reload(Loaded, oneshot::Sender<Result<(), String>>),
+    /// Something that is tracked was looked at.
+    Tracked(Input),
     /// A copy of everything for a report.
     View(oneshot::Sender<View>),
     /// What is known of rejected packets.
     Rejects(oneshot::Sender<reject_log::Known>),
     /// Step down and end.
     Shutdown,
+}
+
+/// A configuration, ready to be applied.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What it says.
+    pub config: Arc<Config>,
+    /// What it tracks is like this.
+    pub tracked: Vec<Input>,
+}
+
+/// How the loop ended, and what it leaves to somebody who may wait.
+#[derive(Debug)]
+pub struct Ended {
+    /// Why, if not because it was told to.
+    pub result: anyhow::Result<()>,
+    /// Still watching.
+    pub tracker: Option<Tracker>,
+    /// What was applied last.
+    pub config: Option<Arc<Config>>,
+}
+
+impl Ended {
+    /// Before it began.
+    pub fn with(error: anyhow::Error) -> Self {
+        Self { result: Err(error), tracker: None, config: None }
+    }
+}
+
+/// What tells and what watches on the loop's behalf, each on threads of its own.
+#[derive(Debug)]
+pub struct Helpers {
+    /// Tells of transitions.
+    pub notifier: Notifier,
+    /// Watches what is tracked.
+    pub tracker: Tracker,
 }
 
 /// A copy of what the loop knows.
@@ -87,7 +126,7 @@ pub struct AdvertLoop {
     pub(super) placements: Vec<(RouterId, bool)>,
     pub(super) config: Arc<Config>,
     pub(super) net: mpsc::UnboundedSender<task::Command>,
-    pub(super) fifo: Fifo,
+    pub(super) helpers: Helpers,
     pub(super) stopping: bool,
     pub(super) counted_since: Instant,
     inbox: Inbox<Message>,
@@ -106,12 +145,13 @@ const INBOX: u64 = 1;
 const PLANE: u64 = 2;
 
 impl AdvertLoop {
-    /// A loop that starts with `config` as soon as the links are known.
+    /// A loop that starts with `first` as soon as the links are known.
     pub fn new(
-        config: Arc<Config>,
+        first: Loaded,
         plane: Box<dyn Dataplane>,
         net: mpsc::UnboundedSender<task::Command>,
         inbox: Inbox<Message>,
+        helpers: Helpers,
     ) -> anyhow::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).context("epoll")?;
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
@@ -129,13 +169,13 @@ impl AdvertLoop {
             open: HashMap::new(),
             opened: Vec::new(),
             placements: Vec::new(),
-            config: Arc::clone(&config),
+            config: Arc::clone(&first.config),
             net,
-            fifo: Fifo::start().context("the thread that writes FIFOs")?,
+            helpers,
             stopping: false,
             counted_since: clock::now(),
             inbox,
-            proposals: Proposals::begin_with(config),
+            proposals: Proposals::begin_with(first),
             viewers: Vec::new(),
             epoll,
             timer,
@@ -146,7 +186,12 @@ impl AdvertLoop {
     }
 
     /// Runs until told to stop.
-    pub fn run(mut self) -> anyhow::Result<()> {
+    pub fn run(mut self) -> Ended {
+        let result = self.go();
+        Ended { result, tracker: Some(self.helpers.tracker), config: Some(self.config) }
+    }
+
+    fn go(&mut self) -> anyhow::Result<()> {
         let mut ready = [epoll::Event {
             flags: epoll::EventFlags::empty(),
             data: epoll::EventData::new_u64(0),
@@ -267,7 +312,8 @@ impl AdvertLoop {
             let Some(message) = self.inbox.take() else { return Ok(()) };
             match message {
                 Message::Net(event) => self.net_event(event),
-                Message::Reload(config, answer) => self.proposals.add(config, answer),
+                Message::Reload(loaded, answer) => self.proposals.add(loaded, answer),
+                Message::Tracked(input) => self.tell(clock::now(), input),
                 Message::View(answer) => {
                     self.viewers.push(answer);
                     self.show();
@@ -279,6 +325,7 @@ impl AdvertLoop {
                 Message::Shutdown => {
                     self.stopping = true;
                     self.tell(clock::now(), Input::Shutdown);
+                    self.groups_stop();
                     self.transmitter.flush();
                     return Ok(());
                 }

@@ -8,7 +8,7 @@ use crate::engine::input::{Input, LinkState};
 use crate::engine::output::{Expectation, Output, Why};
 use crate::engine::snapshot::State;
 use crate::net::task::{Command, Link};
-use crate::notify::fifo::{Event, line};
+use crate::notify::event::{Event, Notice};
 use crate::report::gather;
 use anyhow::Context as _;
 use std::net::IpAddr;
@@ -24,6 +24,8 @@ pub struct Router {
     pub instance: Arc<Instance>,
     /// Where its adverts come from.
     pub source: Option<IpAddr>,
+    /// Its effective priority, as it was told last.
+    pub priority: Priority,
     /// Its announced addresses, sorted.
     pub addresses: Vec<IpAddr>,
     /// Remarks that the loop made itself.
@@ -118,7 +120,8 @@ impl AdvertLoop {
             Output::Transition { router, from, to, priority, why } => {
                 self.transition(router, from, to, priority, &why);
             }
-            Output::GroupTransition { .. } | Output::LowerHeard { .. } => {}
+            Output::GroupTransition { group, to } => self.group_transition(&group, to),
+            Output::LowerHeard { router } => self.notify(router, Event::LowerHeard, None),
             Output::PriorityChanged { router, priority } => {
                 self.priority_changed(router, priority);
             }
@@ -143,6 +146,7 @@ impl AdvertLoop {
             None => Router {
                 instance: Arc::clone(&instance),
                 source: None,
+                priority: instance.priority,
                 addresses,
                 remarked: Counts::default(),
                 counted_since: clock::now(),
@@ -168,8 +172,35 @@ impl AdvertLoop {
         self.groups.be(router, None);
         self.send_net(Command::Forget { router });
         self.close_if_unused(&gone.instance.interface);
-        let event = if self.stopping { Event::Stop } else { Event::Fault };
-        self.fifo.send(line(&gone.instance.name, event, gone.instance.priority));
+        let event = if self.stopping { Event::Stop } else { Event::Deleted };
+        self.helpers.notifier.tell(Notice::instance(&gone.instance, event, gone.priority));
+    }
+
+    /// Tells of a router, with the priority it has.
+    fn notify(&mut self, router: RouterId, event: Event, priority: Option<Priority>) {
+        let Some(Some(known)) = self.routers.get_mut(router.index()) else { return };
+        known.priority = priority.unwrap_or(known.priority);
+        self.helpers.notifier.tell(Notice::instance(&known.instance, event, known.priority));
+    }
+
+    fn group_transition(&self, name: &Name, to: State) {
+        tracing::info!("Group({name}) is {to} now");
+        let event = match to {
+            State::Active => Event::Master,
+            State::Backup => Event::Backup,
+            State::Fault => Event::Fault,
+            State::Initialize => return,
+        };
+        if let Some(group) = self.config.groups.iter().find(|group| group.name == *name) {
+            self.helpers.notifier.tell(Notice::group(group, event));
+        }
+    }
+
+    /// The groups stop, after all their members.
+    pub(super) fn groups_stop(&self) {
+        for group in &self.config.groups {
+            self.helpers.notifier.tell(Notice::group(group, Event::Stop));
+        }
     }
 
     /// Tells dataplane, sockets and transmitter about a router whose interface exists.
@@ -389,12 +420,12 @@ impl AdvertLoop {
                 return;
             }
         };
-        let line = line(name, event, priority);
-        self.fifo.send(line);
+        self.notify(router, event, Some(priority));
     }
 
     fn priority_changed(&mut self, router: RouterId, priority: Priority) {
-        let Some(known) = known(&self.routers, router) else { return };
+        let Some(Some(known)) = self.routers.get_mut(router.index()) else { return };
+        known.priority = priority;
         tracing::info!("({}) Changing effective priority to {priority}", known.instance.name);
         if known.instance.notify_priority_changes {
             let master = self
@@ -402,8 +433,7 @@ impl AdvertLoop {
                 .router_snapshot(router)
                 .is_some_and(|snapshot| snapshot.state == State::Active);
             let event = if master { Event::MasterPriority } else { Event::BackupPriority };
-            let line = line(&known.instance.name, event, priority);
-            self.fifo.send(line);
+            self.notify(router, event, Some(priority));
         }
     }
 }
