@@ -5,8 +5,10 @@
 //! - [`standard`]: the same under the names of RFC 8347 and RFC 6527
 //! - [`table`]: many routers, a line each
 //! - [`detail`]: one router, key and value
+//! - [`keepalived`]: keepalived's own dump files
 pub mod detail;
 pub mod gather;
+pub mod keepalived;
 pub mod model;
 pub mod standard;
 pub mod table;
