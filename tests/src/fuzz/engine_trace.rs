@@ -59,6 +59,7 @@ pub fn judge(bytes: &[u8]) {
             Input::Advert(Advert { router, .. })
             | Input::Lost { router, .. }
             | Input::Missed(router)
+            | Input::Demote { router, .. }
             | Input::Announce(router) => !known.contains_key(router),
             Input::Link { .. }
             | Input::Script { .. }
@@ -148,7 +149,11 @@ fn next(
         12 => Some(Input::Lost { router: router(choices), address: usize::from(choices.below(4)) }),
         13 => match choices.below(8) {
             0 => Some(Input::Shutdown),
-            1..=3 => Some(Input::Missed(router(choices))),
+            1..=2 => Some(Input::Missed(router(choices))),
+            3 => {
+                let hold = Duration::from_millis(u64::from(choices.below(8)) * 700);
+                Some(Input::Demote { router: router(choices), hold })
+            }
             _ => Some(Input::Announce(router(choices))),
         },
         _ => {

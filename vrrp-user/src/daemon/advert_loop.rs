@@ -7,7 +7,9 @@ use super::carry_out::{Opened, Router};
 use super::clock;
 use super::groups::Groups;
 use super::mailbox::Inbox;
+use super::past::{self, Histogram, Ring};
 use super::proposal::Proposals;
+use super::questions::{Question, Viewing};
 use crate::config::model::{Config, Name};
 use crate::dataplane::port::{Dataplane, News, PortReport};
 use crate::engine::Engine;
@@ -44,14 +46,15 @@ pub enum Message {
     Net(task::Event),
     /// Take this configuration; the answer says why not.
     Reload(Arc<Config>, oneshot::Sender<Result<(), String>>),
-    /// A copy of everything for a report.
-    View(oneshot::Sender<View>),
+    /// Something to answer.
+    Ask(Question),
     /// Step down and end.
     Shutdown,
 }
 
-/// A copy of what the loop knows.
-#[derive(Debug)]
+/// A copy of what the loop knows. Of many routers it is made in parts, each of which is what a
+/// router was at one moment.
+#[derive(Clone, Debug)]
 pub struct View {
     /// When it was taken.
     pub now: Instant,
@@ -67,6 +70,10 @@ pub struct View {
     pub wakeups: u64,
     /// Adverts the kernel would not send.
     pub send_errors: u64,
+    /// From the last advert of a master to the first one of this router.
+    pub takeover: Histogram,
+    /// How late timers were served.
+    pub lateness: Histogram,
 }
 
 /// The loop and all it owns.
@@ -87,12 +94,15 @@ pub struct AdvertLoop {
     pub(super) counted_since: Instant,
     inbox: Inbox<Message>,
     pub(super) proposals: Proposals,
-    viewers: Vec<oneshot::Sender<View>>,
+    pub(super) viewing: Viewing,
+    pub(super) past: Ring,
+    pub(super) takeover: Histogram,
+    pub(super) lateness: Histogram,
     epoll: OwnedFd,
     timer: OwnedFd,
     pub(super) watched: Vec<RawFd>,
-    events: u64,
-    wakeups: u64,
+    pub(super) events: u64,
+    pub(super) wakeups: u64,
 }
 
 /// Keys of the descriptors the loop waits for.
@@ -130,7 +140,10 @@ impl AdvertLoop {
             counted_since: clock::now(),
             inbox,
             proposals: Proposals::begin_with(config),
-            viewers: Vec::new(),
+            viewing: Viewing::default(),
+            past: Ring::default(),
+            takeover: Histogram::new(past::TAKEOVER),
+            lateness: Histogram::new(past::LATENESS),
             epoll,
             timer,
             watched: Vec::new(),
@@ -166,10 +179,12 @@ impl AdvertLoop {
             }
             self.consider()?;
             let now = clock::now();
-            if self.engine.deadline().is_some_and(|deadline| deadline <= now) {
+            if let Some(deadline) = self.engine.deadline().filter(|deadline| *deadline <= now) {
+                self.lateness.observe(now.since(deadline));
                 self.tell(now, Input::Deadline);
             }
             self.transmitter.flush();
+            self.show();
             for socket in self.transmitter.closed() {
                 self.groups.close(socket);
             }
@@ -247,10 +262,7 @@ impl AdvertLoop {
             match message {
                 Message::Net(event) => self.net_event(event),
                 Message::Reload(config, answer) => self.proposals.add(config, answer),
-                Message::View(answer) => {
-                    self.viewers.push(answer);
-                    self.show();
-                }
+                Message::Ask(question) => self.asked(question),
                 Message::Shutdown => {
                     self.stopping = true;
                     self.tell(clock::now(), Input::Shutdown);
@@ -273,37 +285,9 @@ impl AdvertLoop {
         }
     }
 
-    /// Answers who wants a report; at the start, when there is something to report.
-    pub(super) fn show(&mut self) {
-        if self.proposals.none_applied() {
-            return;
-        }
-        for answer in std::mem::take(&mut self.viewers) {
-            // Whoever asked may be gone.
-            let _unheard = answer.send(self.view());
-        }
-    }
-
-    fn view(&self) -> View {
-        let routers = self.engine.snapshot().into_iter().map(|mut router| {
-            let mut counts = self.plane.counts(router.id);
-            if let Some(Some(known)) = self.routers.get(router.id.index()) {
-                for (count, more) in counts.0.iter_mut().zip(known.remarked.0) {
-                    *count += more;
-                }
-                router.history.counts_since = known.counted_since;
-            }
-            (router, counts)
-        });
-        View {
-            now: clock::now(),
-            counted_since: self.counted_since,
-            routers: routers.collect(),
-            ports: self.plane.ports(),
-            events: self.events,
-            wakeups: self.wakeups,
-            send_errors: self.transmitter.total().failed,
-        }
+    /// Comes back to the rest in the next round.
+    pub(super) fn come_back(&self) {
+        self.inbox.wake_again();
     }
 
     /// Hands a command to the network task, which outlives the loop.
@@ -327,6 +311,7 @@ fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Advert> {
         return None;
     }
     let addresses = addresses(source, list, header.count());
+    router.heard = news.at;
     let same_addresses = addresses == router.addresses;
     let mut remarks = news.remarks;
     let mut remark = |counter: Counter| {

@@ -1,6 +1,7 @@
 //! What becomes of each thing the engine asks for, and of each change of a link.
 use super::advert_loop::{AdvertLoop, known};
 use super::groups::Wanted;
+use super::past::Transition;
 use super::{clock, plan};
 use crate::config::model::{Instance, Name};
 use crate::dataplane::port::PortReport;
@@ -26,6 +27,8 @@ pub struct Router {
     pub source: Option<IpAddr>,
     /// Its announced addresses, sorted.
     pub addresses: Vec<IpAddr>,
+    /// When news of another master last came.
+    pub heard: Instant,
     /// Remarks that the loop made itself.
     pub remarked: Counts,
     /// When its counters were last at zero.
@@ -98,6 +101,7 @@ impl AdvertLoop {
                 instance: Arc::clone(&instance),
                 source: None,
                 addresses,
+                heard: Instant::ZERO,
                 remarked: Counts::default(),
                 counted_since: clock::now(),
             },
@@ -290,8 +294,18 @@ impl AdvertLoop {
         priority: Priority,
         why: &Why,
     ) {
-        let Some(known) = known(&self.routers, router) else { return };
-        let name = &known.instance.name;
+        let stamped = self.plane.stamp(router).at;
+        let Some(Some(known)) = self.routers.get_mut(router.index()) else { return };
+        let (now, name) = (clock::now(), &known.instance.name);
+        if to == State::Active {
+            let heard = std::mem::replace(&mut known.heard, Instant::ZERO);
+            let follows = matches!(why, Why::MasterDown | Why::MasterResigned);
+            if follows && heard != Instant::ZERO {
+                self.takeover.observe(now.since(heard.max(stamped)));
+            }
+        }
+        let instance = name.clone();
+        self.past.push(Transition { at: now, instance, from, to, priority, why: why.clone() });
         let why = why_words(why);
         let event = match to {
             State::Active => {
@@ -352,7 +366,7 @@ fn layout(expectation: &Expectation) -> Expect {
 }
 
 /// A reason in words.
-fn why_words(why: &Why) -> String {
+pub fn why_words(why: &Why) -> String {
     match why {
         Why::Startup => "started".to_owned(),
         Why::Shutdown => "stopping".to_owned(),
@@ -366,6 +380,7 @@ fn why_words(why: &Why) -> String {
         Why::Faulty(fault) => format!("{} {}", gather::reason(fault.reason), fault.object),
         Why::Recovered => "the last fault is gone".to_owned(),
         Why::AddressLost { address } => format!("address {address} was removed by someone else"),
+        Why::Demoted => "demoted by an operator".to_owned(),
         Why::Late => "this daemon was late and another router took over".to_owned(),
     }
 }

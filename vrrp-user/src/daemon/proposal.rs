@@ -196,6 +196,5 @@ impl AdvertLoop {
         self.send_net(task::Command::Globals(Arc::clone(config)));
         self.tell(clock::now(), Input::Reload(Arc::clone(config)));
         self.proposals.applied = true;
-        self.show();
     }
 }

@@ -1,7 +1,8 @@
 //! How does the daemon start, reload and stop.
 use super::advert_loop::{AdvertLoop, Message};
 use super::mailbox::{self, Sender};
-use super::preflight;
+use super::metrics::{self, Place};
+use super::{logging, preflight, supervisor};
 use crate::cli::files::Files;
 use crate::config;
 use crate::config::diagnostic::Severity;
@@ -27,6 +28,12 @@ pub struct Options {
     pub control: PathBuf,
     /// Which paths adverts may take.
     pub xdp_mode: XdpMode,
+    /// Where metrics are served, if at all.
+    pub metrics: Option<Place>,
+    /// Whether the XDP program logs every verdict.
+    pub debug_dataplane: bool,
+    /// What is logged.
+    pub log: logging::Control,
 }
 
 /// What the control socket and signals act on.
@@ -42,6 +49,8 @@ pub struct Handle {
     pub room: u32,
     /// Why the last reload was refused.
     pub reload_error: Arc<Mutex<Option<String>>>,
+    /// What is logged.
+    pub log: logging::Control,
     /// Whose turn it is to reload: what is read later must be applied later.
     pub turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -50,18 +59,24 @@ impl Handle {
     /// Reads the configuration again and applies it; on any error the running one stays.
     pub async fn reload(&self) -> Result<(), String> {
         let _turn = self.turn.lock().await;
+        supervisor::reloading();
         let result = self.try_reload().await;
         match &result {
-            Ok(()) => tracing::info!("reloaded {}", self.config.display()),
+            Ok(_) => tracing::info!("reloaded {}", self.config.display()),
             Err(why) => tracing::error!("reload refused, the running configuration stays: {why}"),
         }
+        supervisor::ready(&match &result {
+            Ok(routers) => supervisor::status(*routers),
+            Err(_) => "the last reload was refused; see the log".to_owned(),
+        });
         if let Ok(mut error) = self.reload_error.lock() {
             *error = result.as_ref().err().cloned();
         }
-        result
+        result.map(|_| ())
     }
 
-    async fn try_reload(&self) -> Result<(), String> {
+    /// The number of routers there are then.
+    async fn try_reload(&self) -> Result<usize, String> {
         let path = Arc::clone(&self.config);
         let load = move || {
             let config = load(&path)?;
@@ -81,7 +96,7 @@ impl Handle {
         }
         let (answer, answered) = oneshot::channel();
         self.mailbox.send(Message::Reload(config, answer));
-        answered.await.map_err(|_| "the daemon is stopping".to_owned())?
+        answered.await.map_err(|_| "the daemon is stopping".to_owned())?.map(|()| count)
     }
 }
 
@@ -118,6 +133,11 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     let mut dumps = [signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?];
     let control = server::Listener::bind(&options.control)?;
 
+    let scraped = match &options.metrics {
+        Some(place) => Some(metrics::Listener::bind(place).await?),
+        None => None,
+    };
+
     let (mailbox, inbox) = mailbox::channel().context("eventfd")?;
     let (net, commands) = mpsc::unbounded_channel();
     let farewell = net.clone();
@@ -127,9 +147,10 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
         let router = RouterId(number);
         net.send(task::Command::Router { router, instance: Arc::clone(instance) })?;
     }
+    let routers = config.instances.len();
     let (ended, mut loop_ended) = oneshot::channel();
     let mode = options.xdp_mode;
-    let settings = settings(mode, &config);
+    let settings = Settings { log: options.debug_dataplane, ..settings(mode, &config) };
     let room = settings.routers;
     let vrrp = std::thread::Builder::new().name("vrrp".to_owned()).spawn(move || {
         let result = Plane::new(settings)
@@ -144,8 +165,13 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
         config: options.config.clone().into(),
         room,
         reload_error: Arc::default(),
+        log: options.log.clone(),
         turn: Arc::default(),
     };
+    if let Some(listener) = scraped {
+        tokio::spawn(metrics::serve(listener, handle.clone()));
+    }
+    tokio::spawn(supervisor::report(handle.clone(), routers));
     let events = mailbox.clone();
     let deliver = move |event| {
         events.send(Message::Net(event));
@@ -169,8 +195,8 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
                 farewell = None;
                 result = Some(done);
             }
-            _ = terminate.recv() => { mailbox.send(Message::Shutdown); }
-            _ = interrupt.recv() => { mailbox.send(Message::Shutdown); }
+            _ = terminate.recv() => stop(&mailbox),
+            _ = interrupt.recv() => stop(&mailbox),
             _ = hangup.recv() => {
                 let handle = handle.clone();
                 tokio::spawn(async move { handle.reload().await });
@@ -199,6 +225,12 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
         tracing::error!("the loop's thread panicked");
     }
     result.and(network)
+}
+
+/// Steps down.
+fn stop(mailbox: &Sender<Message>) {
+    supervisor::stopping();
+    mailbox.send(Message::Shutdown);
 }
 
 /// Room for what the configuration needs, and for as much again to be added by reloads.
