@@ -60,6 +60,7 @@ pub fn judge(bytes: &[u8]) {
             | Input::Lost { router, .. }
             | Input::Missed(router)
             | Input::Placed { router, .. }
+            | Input::Demote { router, .. }
             | Input::Announce(router) => !known.contains_key(router),
             Input::Link { .. }
             | Input::Script { .. }
@@ -150,7 +151,11 @@ fn next(
         13 => match choices.below(8) {
             0 => Some(Input::Shutdown),
             1 => Some(Input::Placed { router: router(choices), placed: choices.coin() }),
-            2 | 3 => Some(Input::Missed(router(choices))),
+            2 => Some(Input::Missed(router(choices))),
+            3 => {
+                let hold = Duration::from_millis(u64::from(choices.below(8)) * 700);
+                Some(Input::Demote { router: router(choices), hold })
+            }
             _ => Some(Input::Announce(router(choices))),
         },
         _ => {

@@ -6,9 +6,11 @@
 use super::carry_out::{Opened, Router};
 use super::clock;
 use super::groups::Groups;
+use super::handover::{Ended, Helpers, Loaded};
 use super::mailbox::Inbox;
+use super::past::{self, Histogram, Ring};
 use super::proposal::Proposals;
-use super::reject_log;
+use super::questions::{Question, Viewing};
 use crate::config::model::{Config, Name};
 use crate::dataplane::port::{Dataplane, News, PortReport};
 use crate::engine::Engine;
@@ -16,8 +18,6 @@ use crate::engine::input::{Advert, Input};
 use crate::engine::snapshot::RouterSnapshot;
 use crate::net::task;
 use crate::net::transmit::Transmitter;
-use crate::notify::Notifier;
-use crate::track::Tracker;
 use anyhow::Context as _;
 use rustix::event::epoll;
 use rustix::time::{
@@ -48,52 +48,15 @@ pub enum Message {
     Reload(Loaded, oneshot::Sender<Result<(), String>>),
     /// Something that is tracked was looked at.
     Tracked(Input),
-    /// A copy of everything for a report.
-    View(oneshot::Sender<View>),
-    /// What is known of rejected packets.
-    Rejects(oneshot::Sender<reject_log::Known>),
+    /// Something to answer.
+    Ask(Question),
     /// Step down and end.
     Shutdown,
 }
 
-/// A configuration, ready to be applied.
+/// A copy of what the loop knows. Of many routers it is made in parts, each of which is what a
+/// router was at one moment.
 #[derive(Clone, Debug)]
-pub struct Loaded {
-    /// What it says.
-    pub config: Arc<Config>,
-    /// What it tracks is like this.
-    pub tracked: Vec<Input>,
-}
-
-/// How the loop ended, and what it leaves to somebody who may wait.
-#[derive(Debug)]
-pub struct Ended {
-    /// Why, if not because it was told to.
-    pub result: anyhow::Result<()>,
-    /// Still watching.
-    pub tracker: Option<Tracker>,
-    /// What was applied last.
-    pub config: Option<Arc<Config>>,
-}
-
-impl Ended {
-    /// Before it began.
-    pub fn with(error: anyhow::Error) -> Self {
-        Self { result: Err(error), tracker: None, config: None }
-    }
-}
-
-/// What tells and what watches on the loop's behalf, each on threads of its own.
-#[derive(Debug)]
-pub struct Helpers {
-    /// Tells of transitions.
-    pub notifier: Notifier,
-    /// Watches what is tracked.
-    pub tracker: Tracker,
-}
-
-/// A copy of what the loop knows.
-#[derive(Debug)]
 pub struct View {
     /// When it was taken.
     pub now: Instant,
@@ -109,6 +72,10 @@ pub struct View {
     pub wakeups: u64,
     /// Adverts the kernel would not send.
     pub send_errors: u64,
+    /// From the last advert of a master to the first one of this router.
+    pub takeover: Histogram,
+    /// How late timers were served.
+    pub lateness: Histogram,
 }
 
 /// The loop and all it owns.
@@ -131,12 +98,15 @@ pub struct AdvertLoop {
     pub(super) counted_since: Instant,
     inbox: Inbox<Message>,
     pub(super) proposals: Proposals,
-    viewers: Vec<oneshot::Sender<View>>,
+    pub(super) viewing: Viewing,
+    pub(super) past: Ring,
+    pub(super) takeover: Histogram,
+    pub(super) lateness: Histogram,
     epoll: OwnedFd,
     timer: OwnedFd,
     pub(super) watched: Vec<RawFd>,
-    events: u64,
-    wakeups: u64,
+    pub(super) events: u64,
+    pub(super) wakeups: u64,
 }
 
 /// Keys of the descriptors the loop waits for.
@@ -176,7 +146,10 @@ impl AdvertLoop {
             counted_since: clock::now(),
             inbox,
             proposals: Proposals::begin_with(first),
-            viewers: Vec::new(),
+            viewing: Viewing::default(),
+            past: Ring::default(),
+            takeover: Histogram::new(past::TAKEOVER),
+            lateness: Histogram::new(past::LATENESS),
             epoll,
             timer,
             watched: Vec::new(),
@@ -217,10 +190,12 @@ impl AdvertLoop {
             }
             self.consider()?;
             let now = clock::now();
-            if self.engine.deadline().is_some_and(|deadline| deadline <= now) {
+            if let Some(deadline) = self.engine.deadline().filter(|deadline| *deadline <= now) {
+                self.lateness.observe(now.since(deadline));
                 self.tell(now, Input::Deadline);
             }
             self.transmitter.flush();
+            self.show();
             for socket in self.transmitter.closed() {
                 self.groups.close(socket);
             }
@@ -314,14 +289,7 @@ impl AdvertLoop {
                 Message::Net(event) => self.net_event(event),
                 Message::Reload(loaded, answer) => self.proposals.add(loaded, answer),
                 Message::Tracked(input) => self.tell(clock::now(), input),
-                Message::View(answer) => {
-                    self.viewers.push(answer);
-                    self.show();
-                }
-                Message::Rejects(answer) => {
-                    // Whoever asked may be gone.
-                    let _unheard = answer.send(self.rejects());
-                }
+                Message::Ask(question) => self.asked(question),
                 Message::Shutdown => {
                     self.stopping = true;
                     self.tell(clock::now(), Input::Shutdown);
@@ -345,48 +313,9 @@ impl AdvertLoop {
         }
     }
 
-    /// Answers who wants a report; at the start, when there is something to report.
-    pub(super) fn show(&mut self) {
-        if self.proposals.none_applied() {
-            return;
-        }
-        for answer in std::mem::take(&mut self.viewers) {
-            // Whoever asked may be gone.
-            let _unheard = answer.send(self.view());
-        }
-    }
-
-    fn rejects(&mut self) -> reject_log::Known {
-        let name = |router: &Option<Router>| router.as_ref().map(|r| r.instance.name.clone());
-        let ports = self.plane.ports().into_iter().map(|port| (port.port, port.interface));
-        reject_log::Known {
-            routers: self.routers.iter().map(name).collect(),
-            ports: ports.collect(),
-            rejected: self.plane.rejected(),
-            unknown_vrids: self.config.globals.log_unknown_vrids,
-        }
-    }
-
-    fn view(&self) -> View {
-        let routers = self.engine.snapshot().into_iter().map(|mut router| {
-            let mut counts = self.plane.counts(router.id);
-            if let Some(Some(known)) = self.routers.get(router.id.index()) {
-                for (count, more) in counts.0.iter_mut().zip(known.remarked.0) {
-                    *count += more;
-                }
-                router.history.counts_since = known.counted_since;
-            }
-            (router, counts)
-        });
-        View {
-            now: clock::now(),
-            counted_since: self.counted_since,
-            routers: routers.collect(),
-            ports: self.plane.ports(),
-            events: self.events,
-            wakeups: self.wakeups,
-            send_errors: self.transmitter.total().failed,
-        }
+    /// Comes back to the rest in the next round.
+    pub(super) fn come_back(&self) {
+        self.inbox.wake_again();
     }
 
     /// Hands a command to the network task, which outlives the loop.
@@ -418,6 +347,7 @@ fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Judged> {
         return None;
     }
     let addresses = addresses(source, list, header.count());
+    router.heard = news.at;
     let same_addresses = addresses == router.addresses;
     if instance.drops(header, same_addresses) {
         return Some(Judged::Dropped);

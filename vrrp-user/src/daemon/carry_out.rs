@@ -1,6 +1,7 @@
 //! What becomes of each thing the engine asks for, and of each change of a link.
 use super::advert_loop::{AdvertLoop, known};
 use super::groups::Wanted;
+use super::past::Transition;
 use super::{clock, plan};
 use crate::config::model::{Instance, Name};
 use crate::dataplane::port::PortReport;
@@ -28,6 +29,8 @@ pub struct Router {
     pub priority: Priority,
     /// Its announced addresses, sorted.
     pub addresses: Vec<IpAddr>,
+    /// When news of another master last came.
+    pub heard: Instant,
     /// Remarks that the loop made itself.
     pub remarked: Counts,
     /// When its counters were last at zero.
@@ -148,6 +151,7 @@ impl AdvertLoop {
                 source: None,
                 priority: instance.priority,
                 addresses,
+                heard: Instant::ZERO,
                 remarked: Counts::default(),
                 counted_since: clock::now(),
                 place: Place::Unknown,
@@ -396,11 +400,21 @@ impl AdvertLoop {
         priority: Priority,
         why: &Why,
     ) {
-        let Some(known) = known(&self.routers, router) else { return };
+        let stamped = self.plane.stamp(router).at;
+        let Some(Some(known)) = self.routers.get_mut(router.index()) else { return };
         if to == State::Active && !known.place.works() {
             return;
         }
-        let name = &known.instance.name;
+        let (now, name) = (clock::now(), &known.instance.name);
+        if to == State::Active {
+            let heard = std::mem::replace(&mut known.heard, Instant::ZERO);
+            let follows = matches!(why, Why::MasterDown | Why::MasterResigned);
+            if follows && heard != Instant::ZERO {
+                self.takeover.observe(now.since(heard.max(stamped)));
+            }
+        }
+        let instance = name.clone();
+        self.past.push(Transition { at: now, instance, from, to, priority, why: why.clone() });
         let why = why_words(why);
         let event = match to {
             State::Active => {
@@ -460,7 +474,7 @@ fn layout(expectation: &Expectation) -> Expect {
 }
 
 /// A reason in words.
-fn why_words(why: &Why) -> String {
+pub fn why_words(why: &Why) -> String {
     match why {
         Why::Startup => "started".to_owned(),
         Why::Shutdown => "stopping".to_owned(),
@@ -474,6 +488,7 @@ fn why_words(why: &Why) -> String {
         Why::Faulty(fault) => format!("{} {}", gather::reason(fault.reason), fault.object),
         Why::Recovered => "the last fault is gone".to_owned(),
         Why::AddressLost { address } => format!("address {address} was removed by someone else"),
+        Why::Demoted => "demoted by an operator".to_owned(),
         Why::Late => "this daemon was late and another router took over".to_owned(),
     }
 }

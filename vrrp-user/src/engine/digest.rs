@@ -42,6 +42,8 @@ impl Router {
             self.followed.hash(into);
             self.patient_until.map(|until| from(now, until)).hash(into);
         }
+        let held = self.held_until.filter(|until| now < *until);
+        held.map(|until| from(now, until)).hash(into);
         // An answer keeps another from being given for an interval at most.
         let answered = self.answered.filter(|at| now < *at + self.instance.advert_interval);
         answered.map(|at| from(now, at)).hash(into);

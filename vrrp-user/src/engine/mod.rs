@@ -7,6 +7,7 @@
 //! living master before it takes over; before the first [`Input::Reload`] hand over every known
 //! interface, or routers start in Fault.
 mod deadlines;
+mod demote;
 mod digest;
 mod expected;
 mod faults;
@@ -80,6 +81,10 @@ impl Engine {
             Input::Reload(config) => self.reload(now, &config, heard),
             Input::Announce(router) => self.with(now, router, |router, cx| {
                 router.announce(cx, router.instance.garp.repeat);
+            }),
+            Input::Demote { router, hold } => self.with(now, router, |router, cx| {
+                router.catch_up(cx, heard);
+                router.demote(cx, hold);
             }),
             Input::Shutdown => self.shutdown(now),
         }

@@ -71,6 +71,8 @@ pub(super) struct Router {
     pub(super) lower_heard: bool,
     /// Backup: lower masters are put up with until then (`preempt_delay`).
     pub(super) patient_until: Option<Instant>,
+    /// Living masters are not preempted until then, for an operator said so.
+    pub(super) held_until: Option<Instant>,
     /// Active_Adver_Interval.
     pub(super) master_interval: Duration,
     pub(super) master: Option<IpAddr>,
@@ -102,6 +104,7 @@ impl Router {
             resigned: false,
             lower_heard: false,
             patient_until: None,
+            held_until: None,
             master_interval: instance.advert_interval,
             master: None,
             master_priority: None,
@@ -248,6 +251,7 @@ impl Router {
             skew: self.skew(),
             down_interval: self.down_interval(),
             deadline: self.deadline(),
+            held_until: self.held_until,
             adverts_sent: self.counts.adverts_sent,
             priority_zero_sent: self.counts.priority_zero_sent,
             became_master: self.counts.became_master,

@@ -90,6 +90,8 @@ pub struct RouterSnapshot {
     pub down_interval: Duration,
     /// When its next timer ends.
     pub deadline: Option<Instant>,
+    /// Until when it preempts no living master, for an operator demoted it.
+    pub held_until: Option<Instant>,
     /// Adverts sent.
     pub adverts_sent: u64,
     /// Adverts with priority 0 sent.

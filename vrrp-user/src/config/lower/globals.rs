@@ -3,7 +3,7 @@ use super::program::{program, user};
 use super::value;
 use crate::config::findings::Findings;
 use crate::config::keyword::{Keyword, Shape, built, ignored, not_built, obsolete};
-use crate::config::model::{Globals, Name};
+use crate::config::model::{Defaults, Globals, Name};
 use crate::config::program::Program;
 use crate::config::tree::Node;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -26,6 +26,7 @@ pub(in crate::config) struct Global {
     pub(super) down_timer_adverts: Option<u8>,
     pub(super) owner_ignore_adverts: bool,
     pub(super) plain_checksum: bool,
+    check_unicast_source: bool,
     startup: Option<Program>,
     startup_timeout: Option<u32>,
     shutdown: Option<Program>,
@@ -43,6 +44,20 @@ impl Global {
         };
         self.own.scripts.startup = timed(self.startup, self.startup_timeout);
         self.own.scripts.shutdown = timed(self.shutdown, self.shutdown_timeout);
+        let plain = Defaults::default();
+        self.own.defaults = Defaults {
+            interface: self.default_interface,
+            version: self.version.unwrap_or(plain.version),
+            group_v4: self.group_v4.unwrap_or(plain.group_v4),
+            group_v6: self.group_v6.unwrap_or(plain.group_v6),
+            garp: super::finish::garp(GarpDraft::default(), self.garp, false),
+            answer_lower: !self.lower_prio_no_advert.unwrap_or(false),
+            answer_higher: self.higher_prio_send_advert,
+            down_timer_adverts: self.down_timer_adverts.unwrap_or(plain.down_timer_adverts),
+            check_unicast_source: self.check_unicast_source,
+            skip_check_adv_addr: self.skip_check_adv_addr,
+            strict: self.strict,
+        };
         self.own
     }
 }
@@ -182,7 +197,7 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     built(
         "vrrp_check_unicast_src",
         Shape::Flag,
-        |_, _, _| (),
+        |global, _, _| global.check_unicast_source = true,
         "unicast adverts are taken from peers only; always so here",
     ),
     built(
