@@ -40,6 +40,8 @@ pub struct Globals {
     pub gna_interval: Duration,
     /// `vrrp_notify_priority_changes`.
     pub notify_priority_changes: bool,
+    /// `vrrp_netlink_monitor_rcv_bufs`: receive buffer of the netlink socket, in bytes.
+    pub netlink_buffer: Option<u32>,
 }
 
 /// One `vrrp_instance`.
