@@ -56,6 +56,8 @@ pub struct Globals {
     pub scripts: Scripts,
     /// `log_unknown_vrids`: adverts of VRIDs that are not configured are worth a warning.
     pub log_unknown_vrids: bool,
+    /// `vrrp_netlink_monitor_rcv_bufs`: receive buffer of the netlink socket, in bytes.
+    pub netlink_buffer: Option<u32>,
     /// What instances take that say nothing themselves: already in them, here for reports.
     pub defaults: Defaults,
 }
