@@ -7,7 +7,6 @@ use vrrp_tests::lab::conf::{Vrrp, file};
 use vrrp_tests::lab::daemon::{Daemon, Kind};
 use vrrp_tests::lab::fifo::Fifo;
 use vrrp_tests::lab::frame::{Packet, Path, v3};
-use vrrp_tests::lab::master::Beat;
 use vrrp_tests::lab::wait::eventually;
 
 use crate::{Bed, SOON, plain};

@@ -1,6 +1,7 @@
 //! What becomes of each thing the engine asks for, and of each change of a link.
 use super::advert_loop::{AdvertLoop, known};
 use super::groups::Wanted;
+use super::past::Transition;
 use super::{clock, plan};
 use crate::config::model::{Instance, Name};
 use crate::dataplane::port::PortReport;
@@ -28,10 +29,53 @@ pub struct Router {
     pub priority: Priority,
     /// Its announced addresses, sorted.
     pub addresses: Vec<IpAddr>,
+    /// When news of another master last came.
+    pub heard: Instant,
     /// Remarks that the loop made itself.
     pub remarked: Counts,
     /// When its counters were last at zero.
     pub counted_since: Instant,
+    /// Whether dataplane and sockets have a place for it, as far as it is known.
+    pub place: Place,
+}
+
+/// Whether a router can hear and speak.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// It was not tried yet.
+    Unknown,
+    /// It can.
+    Found,
+    /// It could, and cannot any more.
+    Lost,
+    /// It never could, so it has nothing to take back.
+    Never,
+}
+
+impl Place {
+    /// After a trial.
+    const fn tried(self, works: bool) -> Self {
+        match (works, self) {
+            (true, _) => Self::Found,
+            (false, Self::Found | Self::Lost) => Self::Lost,
+            (false, Self::Unknown | Self::Never) => Self::Never,
+        }
+    }
+
+    /// Whether an advert of this priority may leave. Of a router without a place the engine is told
+    /// that at once, but what it asked for before must not happen.
+    const fn says(self, priority: Priority) -> bool {
+        match self {
+            Self::Unknown | Self::Found => true,
+            Self::Lost => priority.0 == Priority::RELEASE.0,
+            Self::Never => false,
+        }
+    }
+
+    /// Whether a router may be the master.
+    const fn works(self) -> bool {
+        matches!(self, Self::Unknown | Self::Found)
+    }
 }
 
 /// What the loop keeps of an interface that adverts are received on.
@@ -57,7 +101,12 @@ impl AdvertLoop {
                     self.place(router);
                 }
             }
-            Output::Advert { router, priority } => self.transmitter.queue(router, priority),
+            Output::Advert { router, priority } => {
+                if self.place_of(router).says(priority) {
+                    self.transmitter.queue(router, priority);
+                }
+            }
+            Output::Own { router, own: true, .. } if !self.place_of(router).works() => {}
             Output::Own { router, own, announce } => {
                 // RFC 9568 section 6.4: the advert first. The network task has a thread of its own
                 // and would announce addresses while the advert is still queued.
@@ -102,8 +151,10 @@ impl AdvertLoop {
                 source: None,
                 priority: instance.priority,
                 addresses,
+                heard: Instant::ZERO,
                 remarked: Counts::default(),
                 counted_since: clock::now(),
+                place: Place::Unknown,
             },
         });
         self.send_net(Command::Router { router, instance: Arc::clone(&instance) });
@@ -168,8 +219,10 @@ impl AdvertLoop {
             return;
         };
         let (ifindex, mac) = (link.ifindex, link.mac);
+        let mut works = true;
         if let Err(e) = self.transmitter.set_router(router, &instance, ifindex, mac, source) {
             tracing::error!("({}) adverts cannot be sent: {e}", instance.name);
+            works = false;
         }
         let wanted = plan::group(&instance).map(|group| Wanted {
             ifindex,
@@ -181,12 +234,37 @@ impl AdvertLoop {
         if self.open.contains_key(&instance.interface) {
             let rule = plan::rule(router, &instance, source);
             if let Err(e) = self.plane.set_router(&instance.interface, &rule) {
-                tracing::error!("({}) dataplane: {e:#}", instance.name);
+                tracing::error!("({}) adverts cannot be received: {e:#}", instance.name);
+                works = false;
             }
             if !self.opened.contains(&instance.interface) {
                 self.opened.push(instance.interface.clone());
             }
         }
+        if let Some(Some(known)) = self.routers.get_mut(router.index()) {
+            let before = known.place;
+            known.place = before.tried(works);
+            if known.place.works() != before.works() {
+                self.placements.push((router, works));
+            }
+        }
+    }
+
+    /// Tries those again for which there was no place.
+    pub(super) fn place_again(&mut self) {
+        let lost: Vec<RouterId> = (0..)
+            .zip(&self.routers)
+            .filter(|(_, router)| router.as_ref().is_some_and(|router| !router.place.works()))
+            .map(|(id, _)| RouterId(id))
+            .collect();
+        for router in lost {
+            self.place(router);
+        }
+        self.tell_placements(clock::now());
+    }
+
+    fn place_of(&self, router: RouterId) -> Place {
+        known(&self.routers, router).map_or(Place::Unknown, |known| known.place)
     }
 
     /// Begins to receive on an interface that a router needs, if it exists.
@@ -252,6 +330,7 @@ impl AdvertLoop {
         self.counted_since = clock::now();
         for known in self.routers.iter_mut().flatten() {
             if known.instance.interface == *name {
+                known.remarked = Counts::default();
                 known.counted_since = self.counted_since;
             }
         }
@@ -321,8 +400,21 @@ impl AdvertLoop {
         priority: Priority,
         why: &Why,
     ) {
-        let Some(known) = known(&self.routers, router) else { return };
-        let name = &known.instance.name;
+        let stamped = self.plane.stamp(router).at;
+        let Some(Some(known)) = self.routers.get_mut(router.index()) else { return };
+        if to == State::Active && !known.place.works() {
+            return;
+        }
+        let (now, name) = (clock::now(), &known.instance.name);
+        if to == State::Active {
+            let heard = std::mem::replace(&mut known.heard, Instant::ZERO);
+            let follows = matches!(why, Why::MasterDown | Why::MasterResigned);
+            if follows && heard != Instant::ZERO {
+                self.takeover.observe(now.since(heard.max(stamped)));
+            }
+        }
+        let instance = name.clone();
+        self.past.push(Transition { at: now, instance, from, to, priority, why: why.clone() });
         let why = why_words(why);
         let event = match to {
             State::Active => {
@@ -382,7 +474,7 @@ fn layout(expectation: &Expectation) -> Expect {
 }
 
 /// A reason in words.
-fn why_words(why: &Why) -> String {
+pub fn why_words(why: &Why) -> String {
     match why {
         Why::Startup => "started".to_owned(),
         Why::Shutdown => "stopping".to_owned(),
@@ -396,6 +488,7 @@ fn why_words(why: &Why) -> String {
         Why::Faulty(fault) => format!("{} {}", gather::reason(fault.reason), fault.object),
         Why::Recovered => "the last fault is gone".to_owned(),
         Why::AddressLost { address } => format!("address {address} was removed by someone else"),
+        Why::Demoted => "demoted by an operator".to_owned(),
         Why::Late => "this daemon was late and another router took over".to_owned(),
     }
 }

@@ -1,7 +1,9 @@
 //! How does the daemon start, reload and stop.
-use super::advert_loop::{AdvertLoop, Ended, Helpers, Loaded, Message};
+use super::advert_loop::{AdvertLoop, Message};
+use super::handover::{Ended, Helpers, Loaded};
 use super::mailbox::{self, Sender};
-use super::preflight;
+use super::metrics::{self, Place};
+use super::{logging, preflight, reject_log, supervisor};
 use crate::cli::files::Files;
 use crate::config;
 use crate::config::diagnostic::Severity;
@@ -33,6 +35,12 @@ pub struct Options {
     pub control: PathBuf,
     /// Which paths adverts may take.
     pub xdp_mode: XdpMode,
+    /// Where metrics are served, if at all.
+    pub metrics: Option<Place>,
+    /// Whether the XDP program logs every verdict.
+    pub debug_dataplane: bool,
+    /// What is logged.
+    pub log: logging::Control,
 }
 
 /// What the control socket and signals act on.
@@ -48,6 +56,8 @@ pub struct Handle {
     pub room: u32,
     /// Why the last reload was refused.
     pub reload_error: Arc<Mutex<Option<String>>>,
+    /// What is logged.
+    pub log: logging::Control,
     /// Whose turn it is to reload: what is read later must be applied later.
     pub turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -56,18 +66,24 @@ impl Handle {
     /// Reads the configuration again and applies it; on any error the running one stays.
     pub async fn reload(&self) -> Result<(), String> {
         let _turn = self.turn.lock().await;
+        supervisor::reloading();
         let result = self.try_reload().await;
         match &result {
-            Ok(()) => tracing::info!("reloaded {}", self.config.display()),
+            Ok(_) => tracing::info!("reloaded {}", self.config.display()),
             Err(why) => tracing::error!("reload refused, the running configuration stays: {why}"),
         }
+        supervisor::ready(&match &result {
+            Ok(routers) => supervisor::status(*routers),
+            Err(_) => "the last reload was refused; see the log".to_owned(),
+        });
         if let Ok(mut error) = self.reload_error.lock() {
             *error = result.as_ref().err().cloned();
         }
-        result
+        result.map(|_| ())
     }
 
-    async fn try_reload(&self) -> Result<(), String> {
+    /// The number of routers there are then.
+    async fn try_reload(&self) -> Result<usize, String> {
         let path = Arc::clone(&self.config);
         let load = move || {
             let config = load(&path)?;
@@ -88,7 +104,7 @@ impl Handle {
         }
         let (answer, answered) = oneshot::channel();
         self.mailbox.send(Message::Reload(loaded, answer));
-        answered.await.map_err(|_| "the daemon is stopping".to_owned())?
+        answered.await.map_err(|_| "the daemon is stopping".to_owned())?.map(|()| count)
     }
 }
 
@@ -129,6 +145,10 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     let mut dumps = [signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?];
     let control = server::Listener::bind(&options.control)?;
 
+    let scraped = match &options.metrics {
+        Some(place) => Some(metrics::Listener::bind(place).await?),
+        None => None,
+    };
     let scripts = &config.globals.scripts;
     tokio::select! {
         () = once("startup_script", scripts.startup.as_ref(), scripts) => {}
@@ -148,6 +168,7 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
         let router = RouterId(number);
         net.send(task::Command::Router { router, instance: Arc::clone(instance) })?;
     }
+    let routers = config.instances.len();
     let (ended, mut loop_ended) = oneshot::channel();
     let (notifier, telling) = Notifier::start().context("the thread that notifies")?;
     let watcher = mailbox.clone();
@@ -156,22 +177,38 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     }));
     let helpers = Helpers { notifier, tracker };
     let mode = options.xdp_mode;
-    let settings = settings(mode, &config);
+    let settings = Settings { log: options.debug_dataplane, ..settings(mode, &config) };
     let room = settings.routers;
+    let (counting, counted) = oneshot::channel();
     let vrrp = std::thread::Builder::new().name("vrrp".to_owned()).spawn(move || {
         let begun = Plane::new(settings)
             .map_err(anyhow::Error::from)
+            .map(|mut plane| {
+                let _unheard = counting.send(plane.rejects());
+                plane
+            })
             .and_then(|plane| AdvertLoop::new(first, Box::new(plane), net, inbox, helpers));
         let _ = ended.send(begun.map_or_else(Ended::with, AdvertLoop::run));
     })?;
+    let rejecting = mailbox.clone();
+    tokio::spawn(async move {
+        if let Ok(rejects) = counted.await {
+            reject_log::run(rejects, rejecting).await;
+        }
+    });
     let handle = Handle {
         mailbox: mailbox.clone(),
         owned: task::Owned::default(),
         config: options.config.clone().into(),
         room,
         reload_error: Arc::default(),
+        log: options.log.clone(),
         turn: Arc::default(),
     };
+    if let Some(listener) = scraped {
+        tokio::spawn(metrics::serve(listener, handle.clone()));
+    }
+    tokio::spawn(supervisor::report(handle.clone(), routers));
     let events = mailbox.clone();
     let deliver = move |event| {
         events.send(Message::Net(event));
@@ -195,8 +232,8 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
                 farewell = None;
                 end = Some(Leaving::begin(done));
             }
-            _ = terminate.recv() => { mailbox.send(Message::Shutdown); }
-            _ = interrupt.recv() => { mailbox.send(Message::Shutdown); }
+            _ = terminate.recv() => stop(&mailbox),
+            _ = interrupt.recv() => stop(&mailbox),
             _ = hangup.recv() => {
                 let handle = handle.clone();
                 tokio::spawn(async move { handle.reload().await });
@@ -272,6 +309,12 @@ async fn once(what: &str, script: Option<&(Program, u32)>, rules: &Scripts) {
         Ok(()) => tracing::info!("{what} succeeded"),
         Err(why) => tracing::warn!("{what}: {} {why}", program.words.join(" ")),
     }
+}
+
+/// Steps down.
+fn stop(mailbox: &Sender<Message>) {
+    supervisor::stopping();
+    mailbox.send(Message::Shutdown);
 }
 
 /// Room for what the configuration needs, and for as much again to be added by reloads.

@@ -149,6 +149,8 @@ pub enum Why {
         /// The address.
         address: Name,
     },
+    /// An operator took the mastership away.
+    Demoted,
     /// This process was late and another took over meanwhile.
     Late,
 }
