@@ -35,6 +35,8 @@ pub const fn address(address: IpAddr) -> Address {
 pub mod name {
     /// The program.
     pub const PROGRAM: &str = "xvrrp";
+    /// A program that does nothing, to compare with.
+    pub const EMPTY: &str = "xvrrp_empty";
     /// `Array<u32>`: port + 1 by ifindex, for untagged frames on an ifindex below [`super::FAST_PORTS`].
     pub const FAST_PORTS: &str = "FAST_PORTS";
     /// `HashMap<PortKey, u32>`: port + 1 for every other (ifindex, tags).

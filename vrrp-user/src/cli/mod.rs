@@ -5,6 +5,8 @@
 //! - [`show`]: what is a running daemon doing
 //! - [`reload`]: take the changed configuration
 //! - [`doctor`]: what on this machine stands in the way
+//! - [`bench`]: how fast is it here
+pub mod bench;
 pub mod check;
 pub mod doctor;
 pub mod files;
@@ -51,6 +53,8 @@ enum Verb {
     Reload(reload::Args),
     /// Look for what on this machine stands in the way, and say which path adverts take
     Doctor(doctor::Args),
+    /// Measure on this machine what a packet costs
+    Bench(bench::Args),
 }
 
 impl Cli {
@@ -62,6 +66,7 @@ impl Cli {
             Verb::Show(args) => show::run(&args),
             Verb::Reload(args) => reload::run(&args),
             Verb::Doctor(args) => doctor::run(&args),
+            Verb::Bench(args) => bench::run(&args),
         }
     }
 }

@@ -117,12 +117,12 @@ impl Loaded {
     /// Attaches it. This waits for the kernel.
     pub fn attach(&mut self, ifindex: u32, path: Path) -> Result<Link, ProgramError> {
         let mode = if path == Path::XdpNative { XdpMode::Driver } else { XdpMode::Skb };
-        with(&self.ebpf, |xdp| xdp.attach_to_if_index(ifindex, mode).map(Link))?
+        with(&self.ebpf, name::PROGRAM, |xdp| xdp.attach_to_if_index(ifindex, mode).map(Link))?
     }
 
     /// Detaches it. This waits for the kernel.
     pub fn detach(&mut self, link: Link) -> Result<(), ProgramError> {
-        with(&self.ebpf, |xdp| xdp.detach(link.0))?
+        with(&self.ebpf, name::PROGRAM, |xdp| xdp.detach(link.0))?
     }
 }
 
@@ -195,7 +195,17 @@ impl Program {
 
     /// The program itself, for test runs. This waits while it is being attached somewhere.
     pub fn raw<T>(&self, ask: impl FnOnce(&mut Xdp) -> T) -> Result<T, ProgramError> {
-        with(&self.ebpf, ask)
+        with(&self.ebpf, name::PROGRAM, ask)
+    }
+
+    /// A program that does nothing, loaded when it is first asked for.
+    pub fn empty<T>(&self, ask: impl FnOnce(&mut Xdp) -> T) -> Result<T, ProgramError> {
+        with(&self.ebpf, name::EMPTY, |xdp| {
+            if xdp.fd().is_err() {
+                xdp.load()?;
+            }
+            Ok(ask(xdp))
+        })?
     }
 
     /// Says which port frames of `key` belong to, or that they belong to none.
@@ -286,10 +296,10 @@ impl Program {
     }
 }
 
-/// Does something with the program.
-fn with<T>(ebpf: &Mutex<Ebpf>, ask: impl FnOnce(&mut Xdp) -> T) -> Result<T, ProgramError> {
+/// Does something with a program.
+fn with<T>(ebpf: &Mutex<Ebpf>, name: &str, ask: impl FnOnce(&mut Xdp) -> T) -> Result<T, ProgramError> {
     let mut ebpf = ebpf.lock().unwrap_or_else(PoisonError::into_inner);
-    let program = ebpf.program_mut(name::PROGRAM).ok_or(ProgramError::NotLoaded)?;
+    let program = ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
     Ok(ask(program.try_into()?))
 }
 
