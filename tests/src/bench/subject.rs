@@ -70,6 +70,10 @@ impl Running {
     ) -> Self {
         let directory = Directory::new("bench");
         let fifo = Fifo::new(directory.join("fifo"));
+        let end = std::fs::OpenOptions::new().read(true).write(true).open(fifo.path());
+        if let Err(error) = end.and_then(|end| super::wire::widen(&end)) {
+            panic!("{:?}: {error}", fifo.path());
+        }
         let globals = globals(subject, &fifo);
         let file = directory.join("vrrp.conf");
         std::fs::write(&file, make(&globals)).unwrap_or_else(|error| panic!("{file:?}: {error}"));

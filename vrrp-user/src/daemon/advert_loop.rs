@@ -12,6 +12,7 @@ use crate::config::model::{Config, Name};
 use crate::dataplane::port::{Dataplane, News, PortReport};
 use crate::engine::Engine;
 use crate::engine::input::{Advert, Input};
+use crate::engine::output::Output;
 use crate::engine::snapshot::RouterSnapshot;
 use crate::net::task;
 use crate::net::transmit::Transmitter;
@@ -167,7 +168,7 @@ impl AdvertLoop {
             self.consider()?;
             let now = clock::now();
             if self.engine.deadline().is_some_and(|deadline| deadline <= now) {
-                self.tell(now, Input::Deadline);
+                self.expire(now);
             }
             self.transmitter.flush();
             for socket in self.transmitter.closed() {
@@ -220,6 +221,25 @@ impl AdvertLoop {
             if !self.hears(&interface) {
                 self.tell_link(&interface);
             }
+        }
+    }
+
+    /// Serves deadlines. Thousands of routers may take over at once: their adverts go first, in as few
+    /// calls as possible, then addresses are asked for, and what is told of it comes last. A deadline
+    /// makes no router come or go, so that order is as good as any.
+    fn expire(&mut self, now: Instant) {
+        self.engine.handle(now, Input::Deadline, &*self.plane);
+        let (mut commands, mut told) = (Vec::new(), Vec::new());
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Advert { .. } | Output::Expect { .. } => self.carry_out(output),
+                Output::Own { .. } | Output::Announce { .. } => commands.push(output),
+                output => told.push(output),
+            }
+        }
+        self.transmitter.flush();
+        for output in commands.into_iter().chain(told) {
+            self.carry_out(output);
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is the loaded XDP program, and what can be done with its maps.
 //!
 //! The program itself goes to whoever attaches it; its maps stay with the loop.
+use super::clock;
 use super::log::Messages;
 use super::object;
 use super::pod::MapPod;
@@ -94,6 +95,9 @@ pub struct Program {
     expect: Shared<Expect>,
     seen: Shared<Seen>,
     seen_map: Typed<Seen>,
+    lost: Shared<u64>,
+    /// How long the coarse clock says the same.
+    tick: u64,
     router_counts: PerCpu<Counts>,
     port_counts: PerCpu<Counts>,
     events: RingBuf<MapData>,
@@ -155,6 +159,8 @@ impl Program {
             .map_err(|why| LoadError::Shared { map: name::EXPECT, why })?;
         let seen = Shared::seen(descriptor(&ebpf, name::SEEN)?, routers)
             .map_err(|why| LoadError::Shared { map: name::SEEN, why })?;
+        let lost = Shared::number(descriptor(&ebpf, name::LOST)?)
+            .map_err(|why| LoadError::Shared { map: name::LOST, why })?;
         let cpus = nr_cpus().map_err(|(what, why)| LoadError::Cpus(what, why))?;
         let fast_ports = take(&mut ebpf, name::FAST_PORTS)?;
         let ports = take(&mut ebpf, name::PORTS)?;
@@ -179,6 +185,8 @@ impl Program {
             expect,
             seen,
             seen_map,
+            lost,
+            tick: clock::tick(),
             router_counts,
             port_counts,
             events,
@@ -243,9 +251,23 @@ impl Program {
         self.expect.write(router, expect);
     }
 
-    /// Reads a stamp.
+    /// Reads a stamp. Where copies came too fast to be stamped, its time is the latest at which the
+    /// last of them can have come.
     pub fn seen(&self, router: usize) -> Seen {
-        self.seen.read(router)
+        let seen = self.seen.read(router);
+        if seen.latest(self.tick) == seen.at {
+            return seen;
+        }
+        // What is noted after the clock was read came before news that will be stamped later: that
+        // news, were there any, would have cleared the note.
+        let now = clock::monotonic().as_nanos();
+        let seen = self.seen.read(router);
+        Seen { at: seen.latest(self.tick).min(now).max(seen.at), ..seen }
+    }
+
+    /// Grows after any router lost news.
+    pub fn lost(&self) -> u64 {
+        self.lost.get()
     }
 
     /// Forgets the stamp and the counters of a router.
