@@ -72,7 +72,7 @@ impl Bed {
 
     fn wait_owned(&self) {
         eventually(SOON, "every address", || {
-            (self.virtual_addresses() == ROUTERS.into()).then_some(())
+            (self.virtual_addresses() == usize::from(ROUTERS)).then_some(())
         });
     }
 
@@ -81,9 +81,9 @@ impl Bed {
         self.us.ip("link set eth4 down");
         let all = usize::from(ROUTERS);
         let removed = eventually(SOON, "every address is removed", || {
-            let removed = self.monitor.since(mark, |told| {
-                matches!(told, Told::Removed(index, _) if index == self.eth4)
-            });
+            let removed = self
+                .monitor
+                .since(mark, |told| matches!(told, Told::Removed(index, _) if index == self.eth4));
             (removed.len() == all).then_some(removed)
         });
         let goodbyes = eventually(SOON, "every router says goodbye", || {
@@ -137,7 +137,11 @@ fn a_lost_link_is_known_and_left_at_once() {
     for (bed, times) in beds.iter().zip(&times) {
         for (name, which) in columns {
             let all: Vec<_> = times.iter().map(which).collect();
-            println!("{:?}: {name}: median {:?} of {all:?}", bed.daemon.kind(), median(times, which));
+            println!(
+                "{:?}: {name}: median {:?} of {all:?}",
+                bed.daemon.kind(),
+                median(times, which)
+            );
         }
     }
     let [ours, theirs] = &times;
