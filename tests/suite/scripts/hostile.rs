@@ -19,9 +19,9 @@ const LONG: Duration = Duration::from_secs(6);
 const SCRIPTS: [(&str, &str); 6] = [
     ("hangs", "trap '' TERM INT HUP; sleep 1000"),
     ("forks", "for i in $(seq 40); do sleep 2 & done; exit 0"),
-    ("floods", "yes & yes >&2 & sleep 0.5; kill %1 %2"),
+    ("floods", "timeout -s KILL 0.4 yes & timeout -s KILL 0.4 yes >&2; wait; exit 0"),
     ("dies", "kill -9 $$"),
-    ("burns", "for i in 1 2 3 4; do while :; do :; done & done; sleep 0.6; kill %1 %2 %3 %4"),
+    ("burns", "for i in 1 2 3 4; do timeout -s KILL 0.4 sh -c 'while :; do :; done' & done; wait"),
     ("quick", "exit 0"),
 ];
 
@@ -45,7 +45,7 @@ fn hostile_scripts_delay_no_advert() {
         return;
     }
     stall::watch();
-    // The machine may be busy with other things: what differs is what counts, in one of three tries.
+    // The machine may be busy with other things: what differs counts, in one of three tries.
     let mut tries = Vec::new();
     for _ in 0..3 {
         let (without, with) = (measure(false), measure(true));
