@@ -60,6 +60,9 @@ pub fn enforce(config: &mut Config, host: &dyn Host) -> Vec<Problem> {
         Some(user) => judge.known("script_user", &Origin::default(), user),
         None => Some(host.user(DEFAULT_USER).unwrap_or_else(|| host.own())),
     };
+    if let Some(account) = judge.default {
+        scripts.user = Some(account.into());
+    }
     judge.timed("startup_script", &mut scripts.startup);
     judge.timed("shutdown_script", &mut scripts.shutdown);
     judge.optional("notify_fifo_script", &mut scripts.fifo);
@@ -106,6 +109,13 @@ pub fn enforce(config: &mut Config, host: &dyn Host) -> Vec<Problem> {
         }
     }
     judge.problems
+}
+
+/// By its numbers, which no later look at the list of users can change.
+impl From<Account> for User {
+    fn from(Account { uid, gid }: Account) -> Self {
+        Self { name: uid.to_string(), group: Some(gid.to_string()) }
+    }
 }
 
 struct Judge<'a> {
@@ -155,8 +165,7 @@ impl Judge<'_> {
     fn settle(&mut self, what: &str, program: &Program) -> Option<Program> {
         let account = self.account(what, program)?;
         let mut settled = program.clone();
-        settled.user =
-            Some(User { name: account.uid.to_string(), group: Some(account.gid.to_string()) });
+        settled.user = Some(account.into());
         let first = program.words.first()?;
         // keepalived's way to ask whether a file can be read: nothing is run but the shell.
         if first.starts_with('<') {
