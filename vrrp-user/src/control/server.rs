@@ -141,7 +141,9 @@ async fn snapshot(handle: &Handle) -> Option<model::Snapshot> {
         let owned = owned.get(&router.id).unwrap_or(&nothing);
         gather::instance(clock, router, counts, owned, port.map(|port| port.path))
     });
+    let groups = view.groups.iter().map(|group| gather::group(view.now, group));
     Some(model::Snapshot {
+        groups: groups.collect(),
         format: model::FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),

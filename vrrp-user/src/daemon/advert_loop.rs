@@ -12,7 +12,7 @@ use crate::config::model::{Config, Name};
 use crate::dataplane::port::{Dataplane, News, PortReport};
 use crate::engine::Engine;
 use crate::engine::input::{Advert, Input};
-use crate::engine::snapshot::RouterSnapshot;
+use crate::engine::snapshot::{GroupSnapshot, RouterSnapshot};
 use crate::net::task;
 use crate::net::transmit::Transmitter;
 use crate::notify::fifo::Fifo;
@@ -59,6 +59,8 @@ pub struct View {
     pub counted_since: Instant,
     /// Routers, with their counters.
     pub routers: Vec<(RouterSnapshot, Counts)>,
+    /// Sync groups.
+    pub groups: Vec<GroupSnapshot>,
     /// Ports.
     pub ports: Vec<PortReport>,
     /// Adverts handed over as news.
@@ -299,6 +301,7 @@ impl AdvertLoop {
             now: clock::now(),
             counted_since: self.counted_since,
             routers: routers.collect(),
+            groups: self.engine.groups(),
             ports: self.plane.ports(),
             events: self.events,
             wakeups: self.wakeups,

@@ -10,3 +10,4 @@ pub mod gather;
 pub mod model;
 pub mod standard;
 pub mod table;
+pub mod why;
