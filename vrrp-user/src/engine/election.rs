@@ -178,11 +178,12 @@ impl Router {
         }
     }
 
-    /// Own adverts that were looped back, adverts without an interval to count by, and what
-    /// `owner_ignore_adverts` asks to overlook.
+    /// Own adverts that were looped back, adverts without an interval to count by, lists that strict
+    /// mode drops, and what `owner_ignore_adverts` asks to overlook.
     fn ignores(&self, advert: &Advert) -> bool {
         self.source == Some(advert.source)
             || advert.header.interval() == Duration::ZERO
+            || self.instance.drops(advert.header, advert.same_addresses)
             || (self.instance.owner_ignore_adverts && self.priority == Priority::OWNER)
     }
 
@@ -206,9 +207,11 @@ impl Router {
     }
 
     /// Whether each advert like this one, whenever it comes, sets the timer anew. What is accepted
-    /// for the time of a `preempt_delay` only must stay news, or the end of that time is missed.
+    /// for the time of a `preempt_delay` only must stay news, or the end of that time is missed; so
+    /// must what may be dropped for its list, of which an expectation knows the checksum alone.
     pub(super) fn refreshes(&self, header: Header) -> bool {
         header.priority() != Priority::RELEASE
+            && !self.instance.drops(header, false)
             && (!self.preempts() || header.priority() >= self.priority)
     }
 
@@ -216,9 +219,9 @@ impl Router {
     fn is_patient(&mut self, at: Instant) -> bool {
         let delay = self.instance.preempt_delay;
         if delay.is_zero() || self.priority == Priority::OWNER {
-            return false;
+            return self.is_held(at);
         }
-        at < *self.patient_until.get_or_insert(at + delay)
+        at < *self.patient_until.get_or_insert(at + delay) || self.is_held(at)
     }
 
     /// Whether the Adver_Timer is overdue by so much that others must have taken over.

@@ -123,9 +123,17 @@ fn file_part(track: &Track, value: i64) -> i64 {
 
 /// Whether only `no_track` keeps the loss of this address's interface from being a fault.
 pub(super) fn spared(tracking: Tracking<'_>, vip: &Vip) -> bool {
-    vip.no_track
-        && vip.dev != tracking.instance.interface
-        && !tracking.interfaces().any(|track| track.weight == 0 && track.interface == vip.dev)
+    vip.no_track && !needs(tracking, &vip.dev)
+}
+
+/// Whether the loss of an interface is a fault.
+pub(super) fn needs(tracking: Tracking<'_>, name: &Name) -> bool {
+    let Tracking { instance, .. } = tracking;
+    let mut tracks = tracking.interfaces();
+    *name == instance.interface
+        || tracks.any(|track| track.weight == 0 && !track.reverse && track.interface == *name)
+        || instance.vips().any(|vip| !vip.no_track && vip.dev == *name)
+        || instance.routes.iter().any(|r| !r.no_track && r.dev.as_ref() == Some(name))
 }
 
 /// What each weighted object does to the priority now.

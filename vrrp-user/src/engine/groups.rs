@@ -26,7 +26,7 @@ pub(super) struct Group {
     state: State,
     since: Instant,
     /// It has waited for what its members track.
-    held: bool,
+    waits: bool,
     /// Members with faults of their own.
     pub(super) faulty: BTreeSet<Name>,
 }
@@ -38,7 +38,7 @@ pub(super) struct Standing {
     /// It has a fault of its own that is no mere lack of news.
     faulty: bool,
     /// It waits for news of what it tracks.
-    held: bool,
+    waits: bool,
     /// It waits for the end of the startup delay.
     delayed: bool,
     /// Backup: its timer has ended.
@@ -69,15 +69,15 @@ enum Verdict {
 }
 
 impl Router {
-    pub(super) fn standing(&self) -> Standing {
-        let held = self.is_held();
+    pub(super) fn standing(&self, now: Instant) -> Standing {
+        let waits = self.is_waiting();
         Standing {
             state: self.state,
-            faulty: !held && !self.faults.is_empty(),
-            held,
+            faulty: !waits && !self.faults.is_empty(),
+            waits,
             delayed: self.state == State::Initialize && self.timers.main.is_some(),
             ready: self.ready,
-            leads: self.leads(),
+            leads: self.leads(now),
         }
     }
 }
@@ -86,7 +86,7 @@ impl Group {
     /// Of members that have not been told of.
     pub(super) fn new(now: Instant, config: Arc<SyncGroup>, members: Arc<[RouterId]>) -> Self {
         let state = State::Initialize;
-        Self { config, members, state, since: now, held: false, faulty: BTreeSet::new() }
+        Self { config, members, state, since: now, waits: false, faulty: BTreeSet::new() }
     }
 
     /// The same group with another configuration.
@@ -102,7 +102,7 @@ fn verdict(members: &[Standing]) -> Verdict {
     if any(|member| member.faulty) {
         return Verdict::Be(State::Fault);
     }
-    if any(|member| member.held) {
+    if any(|member| member.waits) {
         // keepalived: what has a fault keeps it until all is known.
         return if in_fault { Verdict::Be(State::Fault) } else { Verdict::Wait };
     }
@@ -134,7 +134,7 @@ impl Engine {
         };
         let mut caught_up = false;
         let target = loop {
-            let verdict = verdict(&self.standings(&members));
+            let verdict = verdict(&self.standings(now, &members));
             let Verdict::Be(target) = verdict else { break None };
             let agree = members.iter().all(|id| self.state_of(*id) == Some(target));
             if agree || caught_up {
@@ -154,7 +154,7 @@ impl Engine {
     }
 
     fn change_members(&mut self, now: Instant, members: &[RouterId], target: State, cause: Cause) {
-        let leader = self.leader(members, target, cause);
+        let leader = self.leader(now, members, target, cause);
         let member = leader.and_then(|id| self.name_of(id));
         let running = members
             .iter()
@@ -175,7 +175,7 @@ impl Engine {
                 };
                 let event = match target {
                     State::Fault => Event::Faulty(match (&member, router.faults.first()) {
-                        (_, Some(own)) if !router.is_held() => own.clone(),
+                        (_, Some(own)) if !router.is_waiting() => own.clone(),
                         (Some(member), _) => {
                             Fault { reason: Reason::Member, object: member.clone() }
                         }
@@ -195,10 +195,16 @@ impl Engine {
     }
 
     /// The member that takes the others along.
-    fn leader(&self, members: &[RouterId], target: State, cause: Cause) -> Option<RouterId> {
+    fn leader(
+        &self,
+        now: Instant,
+        members: &[RouterId],
+        target: State,
+        cause: Cause,
+    ) -> Option<RouterId> {
         let leads = |id: &RouterId| {
             self.router(*id).is_some_and(|router| match target {
-                State::Fault => router.standing().faulty,
+                State::Fault => router.standing(now).faulty,
                 State::Active => router.ready || router.state == State::Active,
                 State::Backup | State::Initialize => router.state == target,
             })
@@ -217,11 +223,11 @@ impl Engine {
         group.faulty = faulty;
         let to = target.unwrap_or(State::Initialize);
         if group.state == to {
-            group.held |= target.is_none() && !group.faulty.is_empty();
+            group.waits |= target.is_none() && !group.faulty.is_empty();
             return;
         }
-        let starts = group.state == State::Initialize && !group.held;
-        (group.state, group.since, group.held) = (to, now, false);
+        let starts = group.state == State::Initialize && !group.waits;
+        (group.state, group.since, group.waits) = (to, now, false);
         if target.is_none() {
             // All of its members are new, and nobody was told that the old ones stopped together.
             return;
@@ -233,16 +239,7 @@ impl Engine {
         }
     }
 
-    /// Says that every group stops.
-    pub(super) fn stop_groups(&mut self) {
-        let mut names: Vec<Name> = std::mem::take(&mut self.groups).into_keys().collect();
-        names.sort_unstable();
-        for group in names {
-            self.outputs.push_back(Output::GroupTransition { group, to: State::Initialize });
-        }
-    }
-
-    /// Lets the other members of its group do something.
+    /// The other members of its group.
     pub(super) fn others(&self, id: RouterId) -> Vec<RouterId> {
         let group = self.router(id).and_then(|router| router.group.as_ref());
         let group = group.and_then(|group| self.groups.get(&group.name));
@@ -273,8 +270,8 @@ impl Engine {
         }
     }
 
-    fn standings(&self, members: &[RouterId]) -> Vec<Standing> {
-        members.iter().filter_map(|id| Some(self.router(*id)?.standing())).collect()
+    fn standings(&self, now: Instant, members: &[RouterId]) -> Vec<Standing> {
+        members.iter().filter_map(|id| Some(self.router(*id)?.standing(now))).collect()
     }
 
     fn router(&self, id: RouterId) -> Option<&Router> {

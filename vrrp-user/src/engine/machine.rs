@@ -116,7 +116,7 @@ impl Router {
             // keepalived: a recovered router waits like one that starts. The owner does not wait
             // (section 6.4.1).
             (State::Fault, Event::Recovered) => {
-                if self.priority == Priority::OWNER {
+                if self.priority == Priority::OWNER && !self.is_held(cx.now) {
                     self.become_active(cx, Why::Recovered);
                 } else {
                     self.become_backup(cx, Why::Recovered);
@@ -189,14 +189,14 @@ impl Router {
     }
 
     /// Whether what it would start to is known but for what it tracks.
-    pub(super) fn is_held(&self) -> bool {
+    pub(super) fn is_waiting(&self) -> bool {
         !self.faults.is_empty() && self.faults.iter().all(|fault| fault.reason == Reason::Awaited)
     }
 
     /// Whether it starts, or returns, as the master.
-    pub(super) fn leads(&self) -> bool {
+    pub(super) fn leads(&self, now: Instant) -> bool {
         // Section 6.4.1, (110): the owner; keepalived: `state MASTER`.
-        self.priority == Priority::OWNER
+        (self.priority == Priority::OWNER && !self.is_held(now))
             || (self.state == State::Initialize && self.instance.start_as_master)
     }
 
@@ -213,12 +213,12 @@ impl Router {
     }
 
     fn start(&mut self, cx: &mut Context<'_>) {
-        if self.is_held() {
+        if self.is_waiting() {
             return;
         }
         if let Some(fault) = self.faults.first().cloned() {
             self.enter(cx, State::Fault, Why::Faulty(fault));
-        } else if self.leads() {
+        } else if self.leads(cx.now) {
             self.become_active(cx, Why::Startup);
         } else {
             // Section 6.4.1, (120).
@@ -257,7 +257,7 @@ impl Router {
         };
     }
 
-    fn become_backup(&mut self, cx: &mut Context<'_>, why: Why) {
+    pub(super) fn become_backup(&mut self, cx: &mut Context<'_>, why: Why) {
         self.enter(cx, State::Backup, why);
         self.heard_at = cx.now;
         self.master_interval = self.instance.advert_interval;
@@ -265,7 +265,7 @@ impl Router {
     }
 
     /// Gives the mastership away.
-    fn resign(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn resign(&mut self, cx: &mut Context<'_>) {
         if cx.world.links.up(&self.instance.interface) {
             self.advertise(cx, Priority::RELEASE);
         }
@@ -287,7 +287,7 @@ impl Router {
     pub(super) fn enter(&mut self, cx: &mut Context<'_>, to: State, why: Why) {
         let from = std::mem::replace(&mut self.state, to);
         self.since = cx.now;
-        let preempts = match (self.priority, self.patient_until) {
+        let preempts = match (self.priority, self.patient_until.or(self.held_until)) {
             (Priority::OWNER, _) => Preempts::AsOwner,
             (_, Some(_)) => Preempts::AfterDelay,
             (_, None) => Preempts::AtOnce,
@@ -299,6 +299,9 @@ impl Router {
         self.ready = false;
         self.waits &= matches!(to, State::Initialize | State::Fault);
         self.patient_until = None;
+        if matches!(to, State::Active | State::Initialize) {
+            self.held_until = None;
+        }
         self.followed = None;
         self.answered = None;
         self.counts.became_master += u64::from(to == State::Active);

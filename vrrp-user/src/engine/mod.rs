@@ -7,6 +7,7 @@
 //! living master before it takes over; before the first [`Input::Reload`] hand over every known
 //! interface, or routers start in Fault.
 mod deadlines;
+mod demote;
 mod digest;
 mod election;
 mod expected;
@@ -37,13 +38,9 @@ use machine::Event;
 use output::Output;
 use router::{Context, Router};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::time::Duration;
 use tracked::Objects;
 use vrrp_common::ident::RouterId;
 use vrrp_common::time::Instant;
-
-/// One process that is late is late for all of its routers, so one remark in this time says it.
-const LATE_REMARKS: Duration = Duration::from_secs(10);
 
 /// Every router of one process.
 #[derive(Clone, Default)]
@@ -105,6 +102,11 @@ impl Engine {
                     self.look(now, &self.objects.of_process(&name), heard);
                 }
             }
+            Input::Placed { router, placed } => self.with(now, router, |router, cx| {
+                router.catch_up(cx, heard);
+                router.placed = placed;
+                router.look(cx);
+            }),
             Input::Missed(router) => {
                 self.with(now, router, |router, cx| router.expect_nothing(cx));
             }
@@ -113,6 +115,13 @@ impl Engine {
             Input::Announce(router) => self.with(now, router, |router, cx| {
                 router.announce(cx, router.instance.garp.repeat);
             }),
+            Input::Demote { router, hold } => {
+                self.with(now, router, |router, cx| {
+                    router.catch_up(cx, heard);
+                    router.demote(cx, hold);
+                });
+                self.resign_together();
+            }
             Input::Shutdown => self.shutdown(now),
         }
         // At the end, so that what happens to many members at once is one change of their group.
@@ -140,10 +149,13 @@ impl Engine {
     fn heard(&mut self, now: Instant, advert: &Advert, heard: &dyn Heard) {
         let before = self.outputs.len();
         let id = advert.router;
+        let mut late_since = self.late_since;
         self.with(now, id, |router, cx| {
             router.catch_up(cx, heard);
+            router.remark_late(cx, &mut late_since);
             router.step(cx, Event::Advert(advert));
         });
+        self.late_since = late_since;
         let lower = Output::LowerHeard { router: id };
         if self.outputs.range(before..).any(|output| *output == lower) {
             // keepalived: whoever took this address took those of the whole group.
@@ -189,7 +201,11 @@ impl Engine {
                 router.step(cx, Event::Lost(faults::address_name(vip)));
             }
         });
-        // keepalived: the other members of its group give their mastership away as it does.
+        self.resign_together();
+    }
+
+    /// keepalived: who gives its mastership away does so with all members of its group.
+    fn resign_together(&mut self) {
         for cause in self.unsettled.values_mut() {
             cause.resign = true;
         }
@@ -210,11 +226,7 @@ impl Engine {
         {
             self.with(now, router, |router, cx| {
                 router.catch_up(cx, heard);
-                if late_since.is_none_or(|since| now > since + LATE_REMARKS)
-                    && router.remark_late(cx)
-                {
-                    late_since = Some(now);
-                }
+                router.remark_late(cx, &mut late_since);
                 router.expire(cx);
             });
         }
@@ -231,12 +243,12 @@ impl Engine {
     ) {
         let mut unsettled = None;
         self.act(now, id, |router, cx| {
-            let before = router.standing();
+            let before = router.standing(now);
             act(router, cx);
             match &router.group {
                 None => router.settle(cx),
                 Some(group) => {
-                    unsettled = (router.standing() != before).then(|| group.name.clone());
+                    unsettled = (router.standing(now) != before).then(|| group.name.clone());
                 }
             }
         });

@@ -74,8 +74,7 @@ pub enum Output {
         why: Why,
     },
     /// A sync group changed as one: it stands after the transitions of its members, but before
-    /// those of a start that ends in BACKUP, as keepalived tells it. To [`State::Initialize`]: it
-    /// stops.
+    /// those of a start that ends in BACKUP, as keepalived tells it. That a group stops is not told.
     GroupTransition {
         /// The group.
         group: Name,
@@ -150,6 +149,8 @@ pub enum Why {
         /// The address.
         address: Name,
     },
+    /// An operator took the mastership away.
+    Demoted,
     /// This process was late and another took over meanwhile.
     Late,
     /// Its sync group changes, for this member did.

@@ -5,7 +5,7 @@ use super::history::History;
 use super::input::{Heard, LinkState};
 use super::machine::Event;
 use super::output::Output;
-use super::snapshot::{Fault, State};
+use super::snapshot::{Fault, Reason, State};
 use super::timing;
 use super::tracking::Tracking;
 use crate::config::model::{Instance, Name, Vip};
@@ -16,6 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use vrrp_common::ident::{Priority, RouterId};
 use vrrp_common::time::Instant;
+
+/// One process that is late is late for all of its routers, so one remark in this time says it.
+const LATE_REMARKS: Duration = Duration::from_secs(10);
 
 /// What a router may use while one input is handled.
 pub(super) struct Context<'a> {
@@ -63,6 +66,8 @@ pub(super) struct Router {
     /// After tracking.
     pub(super) priority: Priority,
     pub(super) source: Option<IpAddr>,
+    /// The dataplane and the sockets have a place for it.
+    pub(super) placed: bool,
     pub(super) timers: Timers,
     /// Backup: when the Active_Down_Timer was last set.
     pub(super) heard_at: Instant,
@@ -74,6 +79,8 @@ pub(super) struct Router {
     pub(super) ready: bool,
     /// Backup: lower masters are put up with until then (`preempt_delay`).
     pub(super) patient_until: Option<Instant>,
+    /// Living masters are not preempted until then, for an operator said so.
+    pub(super) held_until: Option<Instant>,
     /// Active_Adver_Interval.
     pub(super) master_interval: Duration,
     pub(super) master: Option<IpAddr>,
@@ -107,12 +114,14 @@ impl Router {
             waits: true,
             priority: instance.priority,
             source: None,
+            placed: true,
             timers: Timers::default(),
             heard_at: now,
             resigned: false,
             lower_heard: false,
             ready: false,
             patient_until: None,
+            held_until: None,
             master_interval: instance.advert_interval,
             master: None,
             master_priority: None,
@@ -167,18 +176,18 @@ impl Router {
     }
 
     /// Says so where a master missed a whole interval: who looks for the reason of a flap should
-    /// find it (RFC 9568 section 2.5).
-    pub(super) fn remark_late(&self, cx: &mut Context<'_>) -> bool {
-        let Some(due) = self.timers.main.filter(|_| self.state == State::Active) else {
-            return false;
-        };
+    /// find it (RFC 9568 section 2.5). `said` is when it was last said of any.
+    pub(super) fn remark_late(&self, cx: &mut Context<'_>, said: &mut Option<Instant>) {
+        let Some(due) = self.timers.main.filter(|_| self.state == State::Active) else { return };
         let late = cx.now.since(due);
-        if late < self.instance.advert_interval {
-            return false;
+        if late < self.instance.advert_interval
+            || said.is_some_and(|said| cx.now <= said + LATE_REMARKS)
+        {
+            return;
         }
+        *said = Some(cx.now);
         let what = format!("this process is late: an advert was due {} ms ago", late.as_millis());
         cx.outputs.push_back(Output::Remark { router: cx.id, what });
-        true
     }
 
     /// Looks at what it tracks again: address, priority and faults are what the world says then. What
@@ -196,13 +205,20 @@ impl Router {
             self.rules_changed(cx);
         }
         self.faults = faults::faults(self.tracking(), cx.world, self.waits);
+        if !self.placed {
+            let object = self.instance.interface.clone();
+            self.faults.insert(Fault { reason: Reason::Dataplane, object });
+        }
     }
 
     /// An interface stopped working: counts the faults that `no_track` prevents.
     pub(super) fn link_lost(&mut self, name: &Name) {
+        if faults::needs(self.tracking(), name) {
+            return;
+        }
         let mut prevented = std::mem::take(&mut self.prevented);
         for (index, vip) in self.instance.vips().enumerate() {
-            if vip.dev == *name && faults::spared(self.tracking(), vip) {
+            if vip.dev == *name && vip.no_track {
                 count(&mut prevented, index);
             }
         }

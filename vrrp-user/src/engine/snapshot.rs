@@ -50,6 +50,8 @@ pub enum Reason {
     Interface,
     /// The instance's own interface has no address to send from.
     NoSource,
+    /// There is no place for it in the dataplane or the sockets of its interface.
+    Dataplane,
     /// An interface under `track_interface` without weight is down or missing.
     TrackedInterface,
     /// The interface of a virtual address is down or missing.
@@ -164,7 +166,7 @@ pub struct RouterSnapshot {
     /// What is known of what they come from.
     pub known: Vec<(Fault, Known)>,
     /// It would have started, had it not to wait for what it tracks.
-    pub held: bool,
+    pub waits: bool,
     /// Its sync group.
     pub group: Option<Name>,
     /// It could be master, but others of its group could not.
@@ -187,6 +189,8 @@ pub struct RouterSnapshot {
     pub down_interval: Duration,
     /// When its next timer ends.
     pub deadline: Option<Instant>,
+    /// Until when it preempts no living master, for an operator demoted it.
+    pub held_until: Option<Instant>,
     /// Adverts sent.
     pub adverts_sent: u64,
     /// Adverts with priority 0 sent.
@@ -199,4 +203,11 @@ pub struct RouterSnapshot {
     pub history: History,
     /// By [`Instance::vips`]: events that would have been a fault without `no_track`.
     pub prevented: Vec<u64>,
+}
+
+impl RouterSnapshot {
+    /// The state as it is shown: keepalived calls a router that waits for what it tracks FAULT, too.
+    pub fn shown(&self) -> State {
+        if self.waits { State::Fault } else { self.state }
+    }
 }

@@ -28,7 +28,7 @@ impl Engine {
             snapshot.faults.insert(fault);
         }
         let starts = found.state == State::Initialize && found.timers.main.is_none();
-        snapshot.held = starts && !snapshot.faults.is_empty();
+        snapshot.waits = starts && !snapshot.faults.is_empty();
         Some(snapshot)
     }
 
@@ -54,6 +54,7 @@ impl Router {
                 Reason::Process => objects.known_process(&fault.object),
                 Reason::Interface
                 | Reason::NoSource
+                | Reason::Dataplane
                 | Reason::TrackedInterface
                 | Reason::AddressInterface
                 | Reason::RouteInterface
@@ -70,7 +71,7 @@ impl Router {
             since: self.since,
             faults: self.faults.clone(),
             known: known.collect(),
-            held: false,
+            waits: false,
             group: self.group.as_ref().map(|group| group.name.clone()),
             ready: self.ready,
             effective_priority: self.priority,
@@ -82,6 +83,7 @@ impl Router {
             skew: self.skew(),
             down_interval: self.down_interval(),
             deadline: self.deadline(),
+            held_until: self.held_until,
             adverts_sent: self.counts.adverts_sent,
             priority_zero_sent: self.counts.priority_zero_sent,
             became_master: self.counts.became_master,

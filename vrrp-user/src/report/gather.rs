@@ -57,8 +57,7 @@ pub fn instance(
             Version::V3 => 3,
         },
         v2_interop: config.v2_interop,
-        // keepalived: so it calls a router that waits for what it tracks.
-        state: if router.held { State::Fault } else { router.state }.to_string(),
+        state: router.shown().to_string(),
         group: router.group.as_ref().map(|group| group.to_string()),
         priority: router.effective_priority.0,
         base_priority: config.priority.0,
@@ -75,6 +74,11 @@ pub fn instance(
         master_interval_us: micros(router.master_interval),
         skew_us: micros(router.skew),
         down_interval_us: micros(router.down_interval),
+        timer_ms: router.deadline.map(|at| millis(at.since(clock.now))),
+        hold_ms: router
+            .held_until
+            .filter(|until| *until > clock.now)
+            .map(|until| millis(until.since(clock.now))),
         faults: why::faults(router),
         weights: why::weights(router),
         addresses: addresses.collect(),
@@ -100,9 +104,50 @@ pub fn port(port: &PortReport) -> model::Port {
     }
 }
 
+/// Only what is counted.
+pub fn counted(snapshot: &model::Snapshot) -> model::Counters {
+    let instances = snapshot.instances.iter().map(|instance| {
+        let mut counters = instance.counters.clone();
+        let own = [
+            ("adverts_sent", instance.adverts_sent),
+            ("priority_zero_sent", instance.priority_zero_sent),
+            ("became_master", instance.became_master),
+            ("released_master", instance.released_master),
+        ];
+        counters.extend(own.map(|(name, count)| (name.to_owned(), count)));
+        (instance.name.clone(), counters)
+    });
+    let ports = snapshot.ports.iter().map(|port| (port.interface.clone(), port.counters.clone()));
+    model::Counters {
+        instances: instances.collect(),
+        ports: ports.collect(),
+        controller: snapshot.controller.clone(),
+    }
+}
+
+/// One transition's report.
+pub fn event(
+    clock: Clock,
+    at: Instant,
+    instance: &str,
+    (from, to): (State, State),
+    priority: Priority,
+    why: String,
+) -> model::Event {
+    model::Event {
+        datetime: standard::datetime(clock, at),
+        ago_ms: millis(clock.now.since(at)),
+        instance: instance.to_owned(),
+        from: from.to_string(),
+        to: to.to_string(),
+        priority: priority.0,
+        why,
+    }
+}
+
 /// Counters by name, those at zero included: a counter that appears with its first event cannot be
 /// told from one that does not exist.
-fn counters(counts: &Counts) -> BTreeMap<String, u64> {
+pub fn counters(counts: &Counts) -> BTreeMap<String, u64> {
     Counter::ALL
         .iter()
         .zip(counts.0)

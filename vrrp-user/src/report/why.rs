@@ -38,6 +38,7 @@ pub const fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::Interface => "interface",
         Reason::NoSource => "no-source",
+        Reason::Dataplane => "dataplane",
         Reason::TrackedInterface => "tracked-interface",
         Reason::AddressInterface => "address-interface",
         Reason::RouteInterface => "route-interface",
@@ -55,6 +56,7 @@ pub fn reason_words(reason: &str) -> &str {
     match reason {
         "interface" => "its interface is down or missing:",
         "no-source" => "no address to send from on",
+        "dataplane" => "no place to send and receive its adverts on",
         "tracked-interface" => "tracked interface is not as it should be:",
         "address-interface" => "interface of a virtual address is down or missing:",
         "route-interface" => "interface of a virtual route is down or missing:",

@@ -12,6 +12,8 @@ pub(super) fn script(name: &str) -> Script {
         program: Program { words: vec!["true".into()], user: None, origin: Default::default() },
         interval: second,
         timeout: second,
+        weight: 0,
+        reverse: false,
         rise: 2,
         fall: 3,
         init_fail: false,
@@ -19,7 +21,14 @@ pub(super) fn script(name: &str) -> Script {
 }
 
 pub(super) fn file(name: &str) -> TrackedFile {
-    TrackedFile { name: name.into(), origin: Default::default(), path: "/f".into(), init: None }
+    TrackedFile {
+        name: name.into(),
+        origin: Default::default(),
+        path: "/f".into(),
+        weight: 1,
+        reverse: false,
+        init: None,
+    }
 }
 
 pub(super) fn processes(name: &str) -> TrackedProcess {
@@ -29,6 +38,8 @@ pub(super) fn processes(name: &str) -> TrackedProcess {
         command: vec!["httpd".into()],
         arguments: None,
         full_command: false,
+        weight: 0,
+        reverse: false,
         quorum: 2,
         quorum_max: Some(3),
         fork_delay: Duration::ZERO,
@@ -103,7 +114,7 @@ fn the_first_result_of_a_script_counts_at_once() {
         let mut rig = start(by_script(0, false));
         // keepalived: nothing is said until then, and the router takes no part.
         assert_eq!(rig.state(), State::Initialize);
-        assert!(rig.router().held);
+        assert!(rig.router().waits);
         assert_eq!(rig.faults(), [fault(Reason::Awaited, "script s")]);
         assert_eq!(rig.hear(PEER, 200), []);
         assert_eq!(rig.engine.deadline(), None);
@@ -113,7 +124,7 @@ fn the_first_result_of_a_script_counts_at_once() {
             false => (State::Fault, Why::Faulty(fault(Reason::Script, "s"))),
         };
         assert_eq!(outputs, [transition(State::Initialize, to, 100, why)]);
-        assert!(!rig.router().held);
+        assert!(!rig.router().waits);
     }
 }
 
