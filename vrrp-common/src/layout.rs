@@ -54,6 +54,8 @@ pub mod name {
     /// `PerCpuArray<u64>` of one: every rejected packet, so that who looks for some need not look at
     /// every counter.
     pub const REJECTED: &str = "REJECTED";
+    /// `Array<u64>` by router, memory-mapped: [`super::error_mark`] of its last protocol error.
+    pub const ERRORS: &str = "ERRORS";
     /// Ring buffer of [`super::EventHeader`] and the packet.
     pub const EVENTS: &str = "EVENTS";
 }
@@ -189,6 +191,13 @@ pub struct Seen {
     pub lost: u32,
 }
 const _: () = assert!(size_of::<Seen>() == 16);
+
+/// When a protocol error happened, in nanoseconds, and which (its value in RFC 6527) in the last
+/// eight bits, so that later is more.
+#[inline(always)]
+pub const fn error_mark(at: u64, error: u8) -> u64 {
+    at & !0xff | error as u64
+}
 
 /// Counters of one router or one port, by [`crate::counter::Counter`] number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Pod, Zeroable)]

@@ -323,6 +323,7 @@ impl AdvertLoop {
     fn view(&self) -> View {
         let routers = self.engine.snapshot().into_iter().map(|mut router| {
             let mut counts = self.plane.counts(router.id);
+            router.history.protocol_error = self.plane.protocol_error(router.id);
             if let Some(Some(known)) = self.routers.get(router.id.index()) {
                 for (count, more) in counts.0.iter_mut().zip(known.remarked.0) {
                     *count += more;

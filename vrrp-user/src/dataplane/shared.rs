@@ -50,6 +50,19 @@ impl<T> Drop for Shared<T> {
     }
 }
 
+impl Shared<u64> {
+    /// Maps numbers for reading.
+    pub fn numbers(map: impl AsFd, len: u32) -> io::Result<Self> {
+        Self::new(map, len, ProtFlags::READ)
+    }
+
+    /// The number of a router; zero where there is none.
+    pub fn number(&self, index: usize) -> u64 {
+        // SAFETY: a mapped, aligned element; volatile, for the program writes it meanwhile.
+        self.element(index).map_or(0, |at| unsafe { ptr::read_volatile(at) })
+    }
+}
+
 impl Shared<Seen> {
     /// Maps the stamps for reading.
     pub fn seen(map: impl AsFd, len: u32) -> io::Result<Self> {

@@ -124,6 +124,7 @@ pub fn router(clock: Clock, router: &RouterSnapshot, counts: &Counts) -> Router 
         ("vrrpv3StatisticsMasterTransitions", router.became_master.into()),
         ("vrrpv3StatisticsNewMasterReason", reason.into()),
         ("vrrpv3StatisticsSentPriZeroPackets", router.priority_zero_sent.into()),
+        ("vrrpv3StatisticsProtoErrReason", history.protocol_error.into()),
         // What is counted can be read at any time.
         ("vrrpv3StatisticsRefreshRate", 0.into()),
     ] {
