@@ -9,7 +9,7 @@ use core::mem::{offset_of, size_of};
 use core::net::IpAddr;
 
 /// Changes with every change of a type or map below.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// An address in a map.
 pub type Address = [u8; 16];
@@ -51,6 +51,9 @@ pub mod name {
     pub const ROUTER_COUNTS: &str = "ROUTER_COUNTS";
     /// `PerCpuArray<Counts>` by port, for packets of no known router.
     pub const PORT_COUNTS: &str = "PORT_COUNTS";
+    /// `PerCpuArray<u64>` of one: every rejected packet, so that who looks for some need not look at
+    /// every counter.
+    pub const REJECTED: &str = "REJECTED";
     /// Ring buffer of [`super::EventHeader`] and the packet.
     pub const EVENTS: &str = "EVENTS";
 }
@@ -93,6 +96,8 @@ pub struct Rule {
     pub flags: u32,
     /// The destination that is ours: unicast, or a group other than the RFC's. Else zero.
     pub local: Address,
+    /// The router's own address: what comes from there is ours, come back. Zero where it has none.
+    pub source: Address,
     /// VRRPv2: authentication data, zero-padded.
     pub auth: [u8; 8],
     /// VRRPv2: Adver Int in seconds. Any will do beside VRRPv3.
@@ -100,7 +105,7 @@ pub struct Rule {
     /// Explicit zero.
     pub pad: [u8; 7],
 }
-const _: () = assert!(size_of::<Rule>() == 40 && offset_of!(Rule, auth) == 24);
+const _: () = assert!(size_of::<Rule>() == 56 && offset_of!(Rule, auth) == 40);
 
 /// Bits of [`Rule::flags`].
 pub mod rule_flag {

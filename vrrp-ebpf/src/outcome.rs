@@ -18,6 +18,10 @@ pub(crate) fn reject(counter: Counter, owner: Owner) {
     if let Some(counts) = counts {
         bump(counts, counter);
     }
+    if let Some(rejected) = maps::REJECTED.get_ptr_mut(0) {
+        // SAFETY: the one element, of this CPU; see `bump`.
+        unsafe { *rejected += 1 };
+    }
 }
 
 /// Counts a valid advert, and stamps it or hands it over.

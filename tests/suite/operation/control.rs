@@ -321,8 +321,9 @@ fn not_root() {
     std::fs::write(&config, file("", &[plain()])).unwrap_or_else(|error| panic!("{error}"));
     let mut command = Command::new(binary());
     command.args(["run", "--config"]).arg(&config).args(args);
-    let child = bed.us.enter(|| command.stderr(std::process::Stdio::null()).spawn());
-    let mut child = child.unwrap_or_else(|error| panic!("{error}"));
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let child = bed.us.enter(|| command.spawn());
+    let _daemon = Killed(child.unwrap_or_else(|error| panic!("{error}")));
     let mode = eventually(SOON, "the socket", || {
         let mode = std::fs::metadata(&socket).ok()?.permissions().mode() & 0o777;
         (mode == 0o600).then_some(mode)
@@ -342,8 +343,16 @@ fn not_root() {
         .unwrap_or_else(|error| panic!("{error}"));
     let said = nobody();
     assert!(said.contains("root"), "{said}");
-    let _ = child.kill();
-    let _ = child.wait();
+}
+
+/// Ends with the case, however that ends.
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Two hundred routers and a peer; clients that never ask, never read, talk nonsense, come in crowds.

@@ -10,6 +10,7 @@ use super::mailbox::Inbox;
 use super::past::{self, Histogram, Ring};
 use super::proposal::Proposals;
 use super::questions::{Question, Viewing};
+use super::reject_log;
 use crate::config::model::{Config, Name};
 use crate::dataplane::port::{Dataplane, News, PortReport};
 use crate::engine::Engine;
@@ -17,7 +18,8 @@ use crate::engine::input::{Advert, Input};
 use crate::engine::snapshot::RouterSnapshot;
 use crate::net::task;
 use crate::net::transmit::Transmitter;
-use crate::notify::fifo::Fifo;
+use crate::notify::Notifier;
+use crate::track::Tracker;
 use anyhow::Context as _;
 use rustix::event::epoll;
 use rustix::time::{
@@ -45,11 +47,51 @@ pub enum Message {
     /// Something happened to a link or an address.
     Net(task::Event),
     /// Take this configuration; the answer says why not.
-    Reload(Arc<Config>, oneshot::Sender<Result<(), String>>),
+    Reload(Loaded, oneshot::Sender<Result<(), String>>),
+    /// Something that is tracked was looked at.
+    Tracked(Input),
     /// Something to answer.
     Ask(Question),
+    /// What is known of rejected packets.
+    Rejects(oneshot::Sender<reject_log::Known>),
     /// Step down and end.
     Shutdown,
+}
+
+/// A configuration, ready to be applied.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What it says.
+    pub config: Arc<Config>,
+    /// What it tracks is like this.
+    pub tracked: Vec<Input>,
+}
+
+/// How the loop ended, and what it leaves to somebody who may wait.
+#[derive(Debug)]
+pub struct Ended {
+    /// Why, if not because it was told to.
+    pub result: anyhow::Result<()>,
+    /// Still watching.
+    pub tracker: Option<Tracker>,
+    /// What was applied last.
+    pub config: Option<Arc<Config>>,
+}
+
+impl Ended {
+    /// Before it began.
+    pub fn with(error: anyhow::Error) -> Self {
+        Self { result: Err(error), tracker: None, config: None }
+    }
+}
+
+/// What tells and what watches on the loop's behalf, each on threads of its own.
+#[derive(Debug)]
+pub struct Helpers {
+    /// Tells of transitions.
+    pub notifier: Notifier,
+    /// Watches what is tracked.
+    pub tracker: Tracker,
 }
 
 /// A copy of what the loop knows. Of many routers it is made in parts, each of which is what a
@@ -87,9 +129,11 @@ pub struct AdvertLoop {
     pub(super) open: HashMap<Name, Opened>,
     /// Open interfaces whose routers are being set.
     pub(super) opened: Vec<Name>,
+    /// Routers of which the engine does not know yet whether there is a place for them.
+    pub(super) placements: Vec<(RouterId, bool)>,
     pub(super) config: Arc<Config>,
     pub(super) net: mpsc::UnboundedSender<task::Command>,
-    pub(super) fifo: Fifo,
+    pub(super) helpers: Helpers,
     pub(super) stopping: bool,
     pub(super) counted_since: Instant,
     inbox: Inbox<Message>,
@@ -111,12 +155,13 @@ const INBOX: u64 = 1;
 const PLANE: u64 = 2;
 
 impl AdvertLoop {
-    /// A loop that starts with `config` as soon as the links are known.
+    /// A loop that starts with `first` as soon as the links are known.
     pub fn new(
-        config: Arc<Config>,
+        first: Loaded,
         plane: Box<dyn Dataplane>,
         net: mpsc::UnboundedSender<task::Command>,
         inbox: Inbox<Message>,
+        helpers: Helpers,
     ) -> anyhow::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).context("epoll")?;
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
@@ -133,13 +178,14 @@ impl AdvertLoop {
             links: HashMap::new(),
             open: HashMap::new(),
             opened: Vec::new(),
-            config: Arc::clone(&config),
+            placements: Vec::new(),
+            config: Arc::clone(&first.config),
             net,
-            fifo: Fifo::start().context("the thread that writes FIFOs")?,
+            helpers,
             stopping: false,
             counted_since: clock::now(),
             inbox,
-            proposals: Proposals::begin_with(config),
+            proposals: Proposals::begin_with(first),
             viewing: Viewing::default(),
             past: Ring::default(),
             takeover: Histogram::new(past::TAKEOVER),
@@ -153,7 +199,12 @@ impl AdvertLoop {
     }
 
     /// Runs until told to stop.
-    pub fn run(mut self) -> anyhow::Result<()> {
+    pub fn run(mut self) -> Ended {
+        let result = self.go();
+        Ended { result, tracker: Some(self.helpers.tracker), config: Some(self.config) }
+    }
+
+    fn go(&mut self) -> anyhow::Result<()> {
         let mut ready = [epoll::Event {
             flags: epoll::EventFlags::empty(),
             data: epoll::EventData::new_u64(0),
@@ -230,6 +281,7 @@ impl AdvertLoop {
         while let Some(output) = self.engine.poll() {
             self.carry_out(output);
         }
+        self.tell_placements(now);
         for interface in std::mem::take(&mut self.opened) {
             self.plane.listen(&interface);
             if !self.hears(&interface) {
@@ -238,11 +290,25 @@ impl AdvertLoop {
         }
     }
 
+    /// Tells the engine for which routers there is a place.
+    pub(super) fn tell_placements(&mut self, now: Instant) {
+        while let Some((router, placed)) = self.placements.pop() {
+            self.tell(now, Input::Placed { router, placed });
+        }
+    }
+
     /// Takes everything the dataplane has.
     fn take_news(&mut self) {
-        let mut adverts = Vec::new();
+        let (mut adverts, mut dropped) = (Vec::new(), Vec::new());
         let routers = &mut self.routers;
-        self.plane.drain(&mut |news| adverts.extend(advert(routers, &news)));
+        self.plane.drain(&mut |news| match advert(routers, &news) {
+            Some(Judged::Taken(advert)) => adverts.push(advert),
+            Some(Judged::Dropped) => dropped.push((news.router, news.remarks)),
+            None => {}
+        });
+        for (router, remarks) in dropped {
+            self.plane.refuse(router, remarks, Counter::AddressList);
+        }
         self.events += adverts.len() as u64;
         // While the path of an interface changes, two of them deliver.
         adverts.sort_by_key(|advert: &Advert| advert.at);
@@ -261,11 +327,17 @@ impl AdvertLoop {
             let Some(message) = self.inbox.take() else { return Ok(()) };
             match message {
                 Message::Net(event) => self.net_event(event),
-                Message::Reload(config, answer) => self.proposals.add(config, answer),
+                Message::Reload(loaded, answer) => self.proposals.add(loaded, answer),
+                Message::Tracked(input) => self.tell(clock::now(), input),
                 Message::Ask(question) => self.asked(question),
+                Message::Rejects(answer) => {
+                    // Whoever asked may be gone.
+                    let _unheard = answer.send(self.rejects());
+                }
                 Message::Shutdown => {
                     self.stopping = true;
                     self.tell(clock::now(), Input::Shutdown);
+                    self.groups_stop();
                     self.transmitter.flush();
                     return Ok(());
                 }
@@ -290,6 +362,17 @@ impl AdvertLoop {
         self.inbox.wake_again();
     }
 
+    fn rejects(&mut self) -> reject_log::Known {
+        let name = |router: &Option<Router>| router.as_ref().map(|r| r.instance.name.clone());
+        let ports = self.plane.ports().into_iter().map(|port| (port.port, port.interface));
+        reject_log::Known {
+            routers: self.routers.iter().map(name).collect(),
+            ports: ports.collect(),
+            rejected: self.plane.rejected(),
+            unknown_vrids: self.config.globals.log_unknown_vrids,
+        }
+    }
+
     /// Hands a command to the network task, which outlives the loop.
     pub(super) fn send_net(&self, command: task::Command) {
         if self.net.send(command).is_err() {
@@ -298,9 +381,17 @@ impl AdvertLoop {
     }
 }
 
+/// What becomes of a piece of news.
+enum Judged {
+    /// It is for the engine.
+    Taken(Advert),
+    /// Its list is not ours, and must be.
+    Dropped,
+}
+
 /// What a piece of news says, or nothing where its router is gone. The packet passed the check, so
 /// its parts are where they should be; a part that is not ends the matter all the same.
-fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Advert> {
+fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Judged> {
     let router = routers.get_mut(news.router.index())?.as_mut()?;
     let (source, message) = split(news.packet)?;
     let (header, list) = message.split_first_chunk::<{ proto::HEADER_LEN }>()?;
@@ -311,8 +402,11 @@ fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Advert> {
         return None;
     }
     let addresses = addresses(source, list, header.count());
-    router.heard = news.at;
     let same_addresses = addresses == router.addresses;
+    if instance.drops(header, same_addresses) {
+        return Some(Judged::Dropped);
+    }
+    router.heard = news.at;
     let mut remarks = news.remarks;
     let mut remark = |counter: Counter| {
         remarks |= 1 << counter as u32;
@@ -328,7 +422,8 @@ fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Advert> {
     if router.instance.version == Version::V3 && header.interval() != ours {
         remark(Counter::IntervalDiffers);
     }
-    Some(Advert { router: news.router, at: news.at, source, header, same_addresses, remarks })
+    let (router, at) = (news.router, news.at);
+    Some(Judged::Taken(Advert { router, at, source, header, same_addresses, remarks }))
 }
 
 /// Source address and VRRP message of an IP packet.

@@ -32,5 +32,6 @@ pub mod preflight;
 pub mod programs;
 pub mod proposal;
 pub mod questions;
+pub mod reject_log;
 pub mod service;
 pub mod supervisor;

@@ -5,6 +5,7 @@ use super::log::Messages;
 use super::object;
 use super::pod::MapPod;
 use super::port::Path;
+use super::rejects;
 use super::settings::Settings;
 use super::shared::Shared;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf};
@@ -73,7 +74,7 @@ const SMALLEST_RECORD: u32 = 256;
 pub struct Link(XdpLinkId);
 
 type Typed<T> = Array<MapData, MapPod<T>>;
-type PerCpu<T> = PerCpuArray<MapData, MapPod<T>>;
+pub(super) type PerCpu<T> = PerCpuArray<MapData, MapPod<T>>;
 
 /// The loaded program, to be put on interfaces. It is detached everywhere when the last of its
 /// owners, of which [`Program`] is one, is dropped.
@@ -96,6 +97,8 @@ pub struct Program {
     seen_map: Typed<Seen>,
     router_counts: PerCpu<Counts>,
     port_counts: PerCpu<Counts>,
+    /// For whoever else reads what is counted.
+    counting: Option<rejects::Maps>,
     events: RingBuf<MapData>,
     /// More records than the ring can hold.
     ring_records: u32,
@@ -160,6 +163,11 @@ impl Program {
         let ports = take(&mut ebpf, name::PORTS)?;
         let rules = take(&mut ebpf, name::RULES)?;
         let peers = take(&mut ebpf, name::PEERS)?;
+        let counting = Some(rejects::Maps {
+            all: take(&mut ebpf, name::REJECTED)?,
+            routers: again(&ebpf, name::ROUTER_COUNTS)?,
+            ports: again(&ebpf, name::PORT_COUNTS)?,
+        });
         let router_counts = take(&mut ebpf, name::ROUTER_COUNTS)?;
         let port_counts = take(&mut ebpf, name::PORT_COUNTS)?;
         let events = take(&mut ebpf, name::EVENTS)?;
@@ -181,6 +189,7 @@ impl Program {
             seen_map,
             router_counts,
             port_counts,
+            counting,
             events,
             ring_records,
             messages,
@@ -196,6 +205,11 @@ impl Program {
     /// The program itself, for test runs. This waits while it is being attached somewhere.
     pub fn raw<T>(&self, ask: impl FnOnce(&mut Xdp) -> T) -> Result<T, ProgramError> {
         with(&self.ebpf, ask)
+    }
+
+    /// The maps that count, for another thread to read; there is one who can have them.
+    pub(super) const fn counting_maps(&mut self) -> Option<rejects::Maps> {
+        self.counting.take()
     }
 
     /// Says which port frames of `key` belong to, or that they belong to none.
@@ -310,6 +324,17 @@ fn take<M: TryFrom<Map, Error = MapError>>(
     M::try_from(taken).map_err(|why| LoadError::Map { map, why })
 }
 
+/// One more handle of a map that stays where it is.
+fn again(ebpf: &Ebpf, map: &'static str) -> Result<PerCpu<Counts>, LoadError> {
+    let Some(Map::PerCpuArray(data)) = ebpf.map(map) else { return Err(LoadError::Without(map)) };
+    let descriptor = data.fd().as_fd().try_clone_to_owned();
+    let descriptor = descriptor.map_err(|why| LoadError::Shared { map, why })?;
+    MapData::from_fd(descriptor)
+        .map(Map::PerCpuArray)
+        .and_then(PerCpu::try_from)
+        .map_err(|why| LoadError::Map { map, why })
+}
+
 /// Removing what is not there is no failure.
 fn absent(removed: Result<(), MapError>) -> Result<(), MapError> {
     match removed {
@@ -325,7 +350,7 @@ fn zeros(cpus: usize) -> Result<PerCpuValues<MapPod<Counts>>, MapError> {
     PerCpuValues::try_from(vec![MapPod(Counts::default()); cpus]).map_err(MapError::IoError)
 }
 
-fn total(counts: &PerCpuValues<MapPod<Counts>>) -> Counts {
+pub(super) fn total(counts: &PerCpuValues<MapPod<Counts>>) -> Counts {
     let mut sum = Counts::default();
     for MapPod(Counts(counts)) in counts.iter() {
         for (sum, count) in sum.0.iter_mut().zip(counts) {
