@@ -59,8 +59,8 @@ pub fn judge(bytes: &[u8]) {
             Input::Advert(Advert { router, .. })
             | Input::Lost { router, .. }
             | Input::Missed(router)
-            | Input::Demote { router, .. }
             | Input::Placed { router, .. }
+            | Input::Demote { router, .. }
             | Input::Announce(router) => !known.contains_key(router),
             Input::Link { .. }
             | Input::Script { .. }

@@ -4,7 +4,7 @@
 //! interface and family, every address of an instance but the excluded ones is of its family.
 use super::program::{Notify, Scripts};
 use super::tracked::{LinkDelay, Script, SyncGroup, TrackedFile, TrackedProcess, Tracks};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +56,55 @@ pub struct Globals {
     pub scripts: Scripts,
     /// `log_unknown_vrids`: adverts of VRIDs that are not configured are worth a warning.
     pub log_unknown_vrids: bool,
+    /// `vrrp_netlink_monitor_rcv_bufs`: receive buffer of the netlink socket, in bytes.
+    pub netlink_buffer: Option<u32>,
+    /// What instances take that say nothing themselves: already in them, here for reports.
+    pub defaults: Defaults,
+}
+
+/// Settings of `global_defs` for instances that say nothing themselves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Defaults {
+    /// `default_interface`.
+    pub interface: Option<Name>,
+    /// `vrrp_version`.
+    pub version: Version,
+    /// `vrrp_mcast_group4`.
+    pub group_v4: Ipv4Addr,
+    /// `vrrp_mcast_group6`.
+    pub group_v6: Ipv6Addr,
+    /// `vrrp_garp_*`.
+    pub garp: Garp,
+    /// `vrrp_lower_prio_no_advert` off.
+    pub answer_lower: bool,
+    /// `vrrp_higher_prio_send_advert`.
+    pub answer_higher: bool,
+    /// `vrrp_down_timer_adverts`.
+    pub down_timer_adverts: u8,
+    /// `vrrp_check_unicast_src`.
+    pub check_unicast_source: bool,
+    /// `vrrp_skip_check_adv_addr`.
+    pub skip_check_adv_addr: bool,
+    /// `vrrp_strict`.
+    pub strict: bool,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            interface: None,
+            version: Version::V2,
+            group_v4: vrrp_common::proto::GROUP_V4,
+            group_v6: vrrp_common::proto::GROUP_V6,
+            garp: Garp::default(),
+            answer_lower: true,
+            answer_higher: false,
+            down_timer_adverts: 3,
+            check_unicast_source: false,
+            skip_check_adv_addr: false,
+            strict: false,
+        }
+    }
 }
 
 /// One `vrrp_instance`.
@@ -127,6 +176,8 @@ pub struct Instance {
     pub down_timer_adverts: u8,
     /// `owner_ignore_adverts`.
     pub owner_ignore_adverts: bool,
+    /// `strict_mode`: already in the other fields, here for reports.
+    pub strict: bool,
     /// `notify_priority_changes`, the instance's or the global one.
     pub notify_priority_changes: bool,
     /// Whom to tell of changes.
@@ -307,6 +358,7 @@ impl Instance {
             answer_higher: false,
             down_timer_adverts: 3,
             owner_ignore_adverts: false,
+            strict: false,
             notify_priority_changes: false,
             notify: Notify::default(),
             no_repair: false,

@@ -6,20 +6,19 @@
 use super::carry_out::{Opened, Router};
 use super::clock;
 use super::groups::Groups;
+use super::handover::{Ended, Helpers, Loaded};
 use super::mailbox::Inbox;
 use super::past::{self, Histogram, Ring};
 use super::proposal::Proposals;
 use super::questions::{Question, Viewing};
-use super::reject_log;
 use crate::config::model::{Config, Name};
 use crate::dataplane::port::{Dataplane, News, PortReport};
 use crate::engine::Engine;
 use crate::engine::input::{Advert, Input};
+use crate::engine::output::Output;
 use crate::engine::snapshot::RouterSnapshot;
 use crate::net::task;
 use crate::net::transmit::Transmitter;
-use crate::notify::Notifier;
-use crate::track::Tracker;
 use anyhow::Context as _;
 use rustix::event::epoll;
 use rustix::time::{
@@ -52,46 +51,8 @@ pub enum Message {
     Tracked(Input),
     /// Something to answer.
     Ask(Question),
-    /// What is known of rejected packets.
-    Rejects(oneshot::Sender<reject_log::Known>),
     /// Step down and end.
     Shutdown,
-}
-
-/// A configuration, ready to be applied.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// What it says.
-    pub config: Arc<Config>,
-    /// What it tracks is like this.
-    pub tracked: Vec<Input>,
-}
-
-/// How the loop ended, and what it leaves to somebody who may wait.
-#[derive(Debug)]
-pub struct Ended {
-    /// Why, if not because it was told to.
-    pub result: anyhow::Result<()>,
-    /// Still watching.
-    pub tracker: Option<Tracker>,
-    /// What was applied last.
-    pub config: Option<Arc<Config>>,
-}
-
-impl Ended {
-    /// Before it began.
-    pub fn with(error: anyhow::Error) -> Self {
-        Self { result: Err(error), tracker: None, config: None }
-    }
-}
-
-/// What tells and what watches on the loop's behalf, each on threads of its own.
-#[derive(Debug)]
-pub struct Helpers {
-    /// Tells of transitions.
-    pub notifier: Notifier,
-    /// Watches what is tracked.
-    pub tracker: Tracker,
 }
 
 /// A copy of what the loop knows. Of many routers it is made in parts, each of which is what a
@@ -232,7 +193,7 @@ impl AdvertLoop {
             let now = clock::now();
             if let Some(deadline) = self.engine.deadline().filter(|deadline| *deadline <= now) {
                 self.lateness.observe(now.since(deadline));
-                self.tell(now, Input::Deadline);
+                self.expire(now);
             }
             self.transmitter.flush();
             self.show();
@@ -281,6 +242,11 @@ impl AdvertLoop {
         while let Some(output) = self.engine.poll() {
             self.carry_out(output);
         }
+        self.settle(now);
+    }
+
+    /// Tells the engine what came of its outputs.
+    fn settle(&mut self, now: Instant) {
         self.tell_placements(now);
         for interface in std::mem::take(&mut self.opened) {
             self.plane.listen(&interface);
@@ -295,6 +261,28 @@ impl AdvertLoop {
         while let Some((router, placed)) = self.placements.pop() {
             self.tell(now, Input::Placed { router, placed });
         }
+    }
+
+    /// Serves deadlines. Thousands of routers may take over at once: their adverts go first, in as few
+    /// calls as possible, then addresses are asked for, and what is told of it comes last. A deadline
+    /// makes no router come or go, so that order is as good as any.
+    fn expire(&mut self, now: Instant) {
+        self.engine.handle(now, Input::Deadline, &*self.plane);
+        let (mut commands, mut told) = (Vec::new(), Vec::new());
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Advert { .. } | Output::Expect { .. } | Output::Source { .. } => {
+                    self.carry_out(output)
+                }
+                Output::Own { .. } | Output::Announce { .. } => commands.push(output),
+                output => told.push(output),
+            }
+        }
+        self.transmitter.flush();
+        for output in commands.into_iter().chain(told) {
+            self.carry_out(output);
+        }
+        self.settle(now);
     }
 
     /// Takes everything the dataplane has.
@@ -330,10 +318,6 @@ impl AdvertLoop {
                 Message::Reload(loaded, answer) => self.proposals.add(loaded, answer),
                 Message::Tracked(input) => self.tell(clock::now(), input),
                 Message::Ask(question) => self.asked(question),
-                Message::Rejects(answer) => {
-                    // Whoever asked may be gone.
-                    let _unheard = answer.send(self.rejects());
-                }
                 Message::Shutdown => {
                     self.stopping = true;
                     self.tell(clock::now(), Input::Shutdown);
@@ -360,17 +344,6 @@ impl AdvertLoop {
     /// Comes back to the rest in the next round.
     pub(super) fn come_back(&self) {
         self.inbox.wake_again();
-    }
-
-    fn rejects(&mut self) -> reject_log::Known {
-        let name = |router: &Option<Router>| router.as_ref().map(|r| r.instance.name.clone());
-        let ports = self.plane.ports().into_iter().map(|port| (port.port, port.interface));
-        reject_log::Known {
-            routers: self.routers.iter().map(name).collect(),
-            ports: ports.collect(),
-            rejected: self.plane.rejected(),
-            unknown_vrids: self.config.globals.log_unknown_vrids,
-        }
     }
 
     /// Hands a command to the network task, which outlives the loop.
@@ -402,11 +375,11 @@ fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Judged> {
         return None;
     }
     let addresses = addresses(source, list, header.count());
+    router.heard = news.at;
     let same_addresses = addresses == router.addresses;
     if instance.drops(header, same_addresses) {
         return Some(Judged::Dropped);
     }
-    router.heard = news.at;
     let mut remarks = news.remarks;
     let mut remark = |counter: Counter| {
         remarks |= 1 << counter as u32;

@@ -402,6 +402,9 @@ impl AdvertLoop {
     ) {
         let stamped = self.plane.stamp(router).at;
         let Some(Some(known)) = self.routers.get_mut(router.index()) else { return };
+        if to == State::Active && !known.place.works() {
+            return;
+        }
         let (now, name) = (clock::now(), &known.instance.name);
         if to == State::Active {
             let heard = std::mem::replace(&mut known.heard, Instant::ZERO);
@@ -412,9 +415,6 @@ impl AdvertLoop {
         }
         let instance = name.clone();
         self.past.push(Transition { at: now, instance, from, to, priority, why: why.clone() });
-        if to == State::Active && !known.place.works() {
-            return;
-        }
         let why = why_words(why);
         let event = match to {
             State::Active => {

@@ -9,6 +9,7 @@
 //! - [`clock`]: the time
 //! - [`groups`]: who joins multicast groups
 //! - [`logging`]: where log lines go
+//! - [`handover`]: what the loop is given and gives back
 //! - [`mailbox`]: how the loop is woken from other threads
 //! - [`metrics`]: HTTP for Prometheus
 //! - [`past`]: the last transitions, and how long things took
@@ -23,6 +24,7 @@ pub mod advert_loop;
 pub mod carry_out;
 pub mod clock;
 pub mod groups;
+pub mod handover;
 pub mod logging;
 pub mod mailbox;
 pub mod metrics;

@@ -3,7 +3,8 @@
 //! Attaching the program waits for the kernel, and the loop does not. So a configuration, the first
 //! one as any later one, is a proposal at first: its interfaces are opened, and the configuration
 //! that is running goes on until the answers are in.
-use super::advert_loop::{AdvertLoop, Loaded};
+use super::advert_loop::AdvertLoop;
+use super::handover::Loaded;
 use super::{clock, preflight};
 use crate::config::model::{Config, Name};
 use crate::engine::input::Input;

@@ -6,6 +6,7 @@
 use super::advert_loop::Message;
 use super::clock;
 use super::mailbox::Sender;
+use super::questions::Question;
 use crate::config::model::Name;
 use crate::dataplane::rejects::{Rejects, listed};
 use std::collections::{BTreeMap, HashMap};
@@ -62,7 +63,7 @@ pub async fn run(mut rejects: Rejects, mailbox: Sender<Message>) {
                 Vec::new()
             });
             let (answer, known) = oneshot::channel();
-            mailbox.send(Message::Rejects(answer));
+            mailbox.send(Message::Ask(Question::Rejects(answer)));
             let Ok(mut known) = known.await else { return };
             let elsewhere = listed(std::mem::take(&mut known.rejected));
             for (owner, counter, count) in more.into_iter().chain(elsewhere) {

@@ -1,5 +1,6 @@
 //! How does the daemon start, reload and stop.
-use super::advert_loop::{AdvertLoop, Ended, Helpers, Loaded, Message};
+use super::advert_loop::{AdvertLoop, Message};
+use super::handover::{Ended, Helpers, Loaded};
 use super::mailbox::{self, Sender};
 use super::metrics::{self, Place};
 use super::{logging, preflight, reject_log, supervisor};
@@ -264,12 +265,6 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     result.and(network)
 }
 
-/// Steps down.
-fn stop(mailbox: &Sender<Message>) {
-    supervisor::stopping();
-    mailbox.send(Message::Shutdown);
-}
-
 /// The end of what runs programs: it begins with that of the loop, and takes a second or so.
 struct Leaving {
     result: anyhow::Result<()>,
@@ -314,6 +309,12 @@ async fn once(what: &str, script: Option<&(Program, u32)>, rules: &Scripts) {
         Ok(()) => tracing::info!("{what} succeeded"),
         Err(why) => tracing::warn!("{what}: {} {why}", program.words.join(" ")),
     }
+}
+
+/// Steps down.
+fn stop(mailbox: &Sender<Message>) {
+    supervisor::stopping();
+    mailbox.send(Message::Shutdown);
 }
 
 /// Room for what the configuration needs, and for as much again to be added by reloads.

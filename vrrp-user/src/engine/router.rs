@@ -199,8 +199,11 @@ impl Router {
     /// An interface stopped working: counts the faults that `no_track` prevents.
     pub(super) fn link_lost(&mut self, name: &Name) {
         let instance = &self.instance;
+        if faults::needs(instance, name) {
+            return;
+        }
         for (index, vip) in instance.vips().enumerate() {
-            if vip.dev == *name && faults::spared(instance, vip) {
+            if vip.dev == *name && vip.no_track {
                 count(&mut self.prevented, index);
             }
         }

@@ -8,9 +8,11 @@
 //! - [`metrics`]: the text Prometheus reads
 //! - [`table`]: many routers, a line each
 //! - [`detail`]: one router, key and value
+//! - [`keepalived`]: keepalived's own dump files
 pub mod detail;
 pub mod gather;
 pub mod grid;
+pub mod keepalived;
 pub mod lists;
 pub mod metrics;
 pub mod model;

@@ -127,6 +127,7 @@ pub(super) fn finish(
     instance.notify_priority_changes =
         draft.notify_priority_changes.unwrap_or(global.own.notify_priority_changes);
     instance.accept = draft.accept.unwrap_or(!strict) || priority == Priority::OWNER;
+    instance.strict = strict;
     instance.no_repair = draft.no_repair;
     Some((instance, spans))
 }
@@ -389,7 +390,7 @@ fn addresses(draft: &Draft, instance: &mut Instance, spans: &mut Spans, findings
 
 /// keepalived's order of defaults: the instance, `global_defs`, and for the settings after a lower
 /// advert the global ones after becoming master.
-fn garp(own: GarpDraft, global: GarpDraft, strict: bool) -> Garp {
+pub(super) fn garp(own: GarpDraft, global: GarpDraft, strict: bool) -> Garp {
     let plain = Garp::default();
     let delay = global.delay.unwrap_or(plain.delay);
     let repeat = global.repeat.unwrap_or(plain.repeat);

@@ -3,7 +3,7 @@ use super::program::{program, user};
 use super::value;
 use crate::config::findings::Findings;
 use crate::config::keyword::{Keyword, Shape, built, ignored, not_built, obsolete};
-use crate::config::model::{Globals, Name};
+use crate::config::model::{Defaults, Globals, Name};
 use crate::config::program::Program;
 use crate::config::tree::Node;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -26,6 +26,7 @@ pub(in crate::config) struct Global {
     pub(super) down_timer_adverts: Option<u8>,
     pub(super) owner_ignore_adverts: bool,
     pub(super) plain_checksum: bool,
+    check_unicast_source: bool,
     startup: Option<Program>,
     startup_timeout: Option<u32>,
     shutdown: Option<Program>,
@@ -43,6 +44,20 @@ impl Global {
         };
         self.own.scripts.startup = timed(self.startup, self.startup_timeout);
         self.own.scripts.shutdown = timed(self.shutdown, self.shutdown_timeout);
+        let plain = Defaults::default();
+        self.own.defaults = Defaults {
+            interface: self.default_interface,
+            version: self.version.unwrap_or(plain.version),
+            group_v4: self.group_v4.unwrap_or(plain.group_v4),
+            group_v6: self.group_v6.unwrap_or(plain.group_v6),
+            garp: super::finish::garp(GarpDraft::default(), self.garp, false),
+            answer_lower: !self.lower_prio_no_advert.unwrap_or(false),
+            answer_higher: self.higher_prio_send_advert,
+            down_timer_adverts: self.down_timer_adverts.unwrap_or(plain.down_timer_adverts),
+            check_unicast_source: self.check_unicast_source,
+            skip_check_adv_addr: self.skip_check_adv_addr,
+            strict: self.strict,
+        };
         self.own
     }
 }
@@ -61,6 +76,8 @@ pub(in crate::config) struct GarpDraft {
 const MAIL: &str = "no mail is sent";
 const LVS: &str = "load balancing stays with keepalived";
 const BUFFERS: &str = "buffers have room for bursts of thousands of packets";
+/// What the kernel takes without making a negative number of it.
+const MOST_BUFFER: u32 = 1 << 30;
 const FIREWALL: &str = "no_accept uses an nftables table of its own, called xvrrp";
 const PROCESS: &str = "set it from outside, as in the service file";
 const OUTPUTS: &str = "SNMP and D-Bus are not offered";
@@ -182,7 +199,7 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     built(
         "vrrp_check_unicast_src",
         Shape::Flag,
-        |_, _, _| (),
+        |global, _, _| global.check_unicast_source = true,
         "unicast adverts are taken from peers only; always so here",
     ),
     built(
@@ -371,7 +388,17 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ignored("bfd_rlimit_rtime", PROCESS),
     ignored("vrrp_netlink_cmd_rcv_bufs", BUFFERS),
     ignored("vrrp_netlink_cmd_rcv_bufs_force", BUFFERS),
-    ignored("vrrp_netlink_monitor_rcv_bufs", BUFFERS),
+    built(
+        "vrrp_netlink_monitor_rcv_bufs",
+        Shape::Value,
+        |global, node, findings| {
+            let word = node.arguments().first();
+            global.own.netlink_buffer = word.and_then(|word| {
+                value::number(word, 1..=MOST_BUFFER, "vrrp_netlink_monitor_rcv_bufs", findings)
+            });
+        },
+        "receive buffer of the netlink socket in bytes; default 16 MiB",
+    ),
     ignored("vrrp_netlink_monitor_rcv_bufs_force", BUFFERS),
     ignored("vrrp_rx_bufs_policy", BUFFERS),
     ignored("vrrp_rx_bufs_multiplier", BUFFERS),
