@@ -72,7 +72,7 @@ impl Bed {
 
     fn wait_owned(&self) {
         eventually(SOON, "every address", || {
-            (self.virtual_addresses() == ROUTERS.into()).then_some(())
+            (self.virtual_addresses() == usize::from(ROUTERS)).then_some(())
         });
     }
 

@@ -204,7 +204,7 @@ fn memory() -> Memory {
         (Family::V4, 50, plain, ""),
         (Family::V6, 50, plain | rule_flag::FIRST_ADDRESS_ANY, ""),
         (Family::V4, 60, both | rule_flag::V2 | rule_flag::NO_ADDRESSES, ""),
-        (Family::V4, 70, both | rule_flag::SENDS_PSEUDO | rule_flag::COARSE_CLOCK, ""),
+        (Family::V4, 70, both | rule_flag::SENDS_PSEUDO, ""),
     ];
     let mut memory = Memory { rules: HashMap::new(), ..Memory::default() };
     for (router, (family, vrid, flags, local)) in (0u32..).zip(routers) {

@@ -15,6 +15,7 @@ use crate::config::model::{Config, Name};
 use crate::dataplane::port::{Dataplane, News, PortReport};
 use crate::engine::Engine;
 use crate::engine::input::{Advert, Input};
+use crate::engine::output::Output;
 use crate::engine::snapshot::{GroupSnapshot, RouterSnapshot};
 use crate::net::task;
 use crate::net::transmit::Transmitter;
@@ -194,7 +195,7 @@ impl AdvertLoop {
             let now = clock::now();
             if let Some(deadline) = self.engine.deadline().filter(|deadline| *deadline <= now) {
                 self.lateness.observe(now.since(deadline));
-                self.tell(now, Input::Deadline);
+                self.expire(now);
             }
             self.transmitter.flush();
             self.show();
@@ -243,6 +244,11 @@ impl AdvertLoop {
         while let Some(output) = self.engine.poll() {
             self.carry_out(output);
         }
+        self.settle(now);
+    }
+
+    /// Tells the engine what came of its outputs.
+    fn settle(&mut self, now: Instant) {
         self.tell_placements(now);
         for interface in std::mem::take(&mut self.opened) {
             self.plane.listen(&interface);
@@ -257,6 +263,28 @@ impl AdvertLoop {
         while let Some((router, placed)) = self.placements.pop() {
             self.tell(now, Input::Placed { router, placed });
         }
+    }
+
+    /// Serves deadlines. Thousands of routers may take over at once: their adverts go first, in as few
+    /// calls as possible, then addresses are asked for, and what is told of it comes last. A deadline
+    /// makes no router come or go, so that order is as good as any.
+    fn expire(&mut self, now: Instant) {
+        self.engine.handle(now, Input::Deadline, &*self.plane);
+        let (mut commands, mut told) = (Vec::new(), Vec::new());
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Advert { .. } | Output::Expect { .. } | Output::Source { .. } => {
+                    self.carry_out(output)
+                }
+                Output::Own { .. } | Output::Announce { .. } => commands.push(output),
+                output => told.push(output),
+            }
+        }
+        self.transmitter.flush();
+        for output in commands.into_iter().chain(told) {
+            self.carry_out(output);
+        }
+        self.settle(now);
     }
 
     /// Takes everything the dataplane has.

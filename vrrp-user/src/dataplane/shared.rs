@@ -50,6 +50,21 @@ impl<T> Drop for Shared<T> {
     }
 }
 
+impl Shared<u64> {
+    /// Maps numbers for reading.
+    pub fn numbers(map: impl AsFd, len: u32) -> io::Result<Self> {
+        Self::new(map, len, ProtFlags::READ)
+    }
+
+    /// A number; zero where there is none.
+    pub fn number(&self, index: usize) -> u64 {
+        // SAFETY: a mapped, aligned element; volatile, for the program writes it meanwhile.
+        let number = self.element(index).map_or(0, |at| unsafe { ptr::read_volatile(at) });
+        fence(Ordering::Acquire);
+        number
+    }
+}
+
 impl Shared<Seen> {
     /// Maps the stamps for reading.
     pub fn seen(map: impl AsFd, len: u32) -> io::Result<Self> {
@@ -69,15 +84,17 @@ impl Shared<Seen> {
             let before = generation();
             fence(Ordering::Acquire);
             // SAFETY: as above.
-            let (at, lost) = unsafe {
+            let (at, lost, tick, copies) = unsafe {
                 (
                     ptr::read_volatile(&raw const (*seen).at),
                     ptr::read_volatile(&raw const (*seen).lost),
+                    ptr::read_volatile(&raw const (*seen).tick),
+                    ptr::read_volatile(&raw const (*seen).copies),
                 )
             };
             fence(Ordering::Acquire);
             if generation() == before {
-                return Seen { at, generation: before, lost };
+                return Seen { at, generation: before, lost, tick, copies, pad: 0 };
             }
         }
     }
