@@ -5,10 +5,12 @@
 //! - [`input`][]: configurations nobody should have written
 //! - [`place`][]: places it cannot work in: no root, a taken XDP hook, an address refused
 //! - [`notify`][]: what notify fifos are told
+//! - [`doctor`][]: what stands in the way, and what mends it
 //! - [`election`][]: preemption, the owner, announcements
 //! - [`control`][]: the control socket and its verbs
 //! - [`foreign`][]: somebody else's XDP program
 mod control;
+mod doctor;
 mod election;
 mod foreign;
 mod input;
