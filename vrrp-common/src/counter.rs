@@ -33,6 +33,20 @@ macro_rules! counters {
     };
 }
 
+impl Counter {
+    /// Its value of `vrrpv3StatisticsProtoErrReason` (RFC 6527), where it is a protocol error.
+    #[inline(always)]
+    pub const fn protocol_error(self) -> Option<u8> {
+        match self {
+            Self::Ttl => Some(1),
+            Self::Version => Some(2),
+            Self::Checksum => Some(3),
+            Self::Vrid => Some(4),
+            _ => None,
+        }
+    }
+}
+
 /// What moving a counter means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {

@@ -156,6 +156,7 @@ impl AdvertLoop {
     fn copy(&self, router: RouterId) -> Option<(RouterSnapshot, Counts)> {
         let mut snapshot = self.engine.router_snapshot(router)?;
         let mut counts = self.plane.counts(router);
+        snapshot.history.protocol_error = self.plane.protocol_error(router);
         if let Some(Some(known)) = self.routers.get(router.index()) {
             for (count, more) in counts.0.iter_mut().zip(known.remarked.0) {
                 *count += more;

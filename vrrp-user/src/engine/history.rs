@@ -96,6 +96,8 @@ pub struct History {
     pub up_since: Option<Instant>,
     /// Since when it counts.
     pub counts_since: Instant,
+    /// Which protocol error was last counted (RFC 6527); the engine meets none itself.
+    pub protocol_error: u8,
     /// The kind of its last fault.
     fault: Option<Reason>,
 }
@@ -108,6 +110,7 @@ impl History {
             new_master: NewMasterReason::default(),
             up_since: None,
             counts_since: now,
+            protocol_error: 0,
             fault: None,
         }
     }
