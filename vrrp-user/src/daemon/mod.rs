@@ -7,7 +7,9 @@
 //! - [`advert_loop`]: the loop
 //! - [`carry_out`]: what becomes of the engine's outputs
 //! - [`clock`]: the time
+//! - [`dumps`]: keepalived's dump files
 //! - [`groups`]: who joins multicast groups
+//! - [`interfaces`]: all interfaces of this host
 //! - [`logging`]: where log lines go
 //! - [`mailbox`]: how the loop is woken from other threads
 //! - [`metrics`]: HTTP for Prometheus
@@ -22,7 +24,9 @@
 pub mod advert_loop;
 pub mod carry_out;
 pub mod clock;
+pub mod dumps;
 pub mod groups;
+pub mod interfaces;
 pub mod logging;
 pub mod mailbox;
 pub mod metrics;

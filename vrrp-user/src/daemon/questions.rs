@@ -5,6 +5,7 @@ use super::past::Transition;
 use crate::config::model::Name;
 use crate::engine::input::{Input, Stamp};
 use crate::engine::snapshot::{RouterSnapshot, State};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use vrrp_common::ident::RouterId;
@@ -166,6 +167,7 @@ impl AdvertLoop {
     fn view(&self, routers: Vec<(RouterSnapshot, Counts)>) -> View {
         View {
             now: clock::now(),
+            config: Arc::clone(&self.config),
             counted_since: self.counted_since,
             routers,
             ports: self.plane.ports(),

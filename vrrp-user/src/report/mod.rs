@@ -11,8 +11,8 @@
 //! - [`keepalived`]: keepalived's own dump files
 pub mod detail;
 pub mod gather;
-pub mod keepalived;
 pub mod grid;
+pub mod keepalived;
 pub mod lists;
 pub mod metrics;
 pub mod model;
