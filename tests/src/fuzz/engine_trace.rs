@@ -59,6 +59,7 @@ pub fn judge(bytes: &[u8]) {
             Input::Advert(Advert { router, .. })
             | Input::Lost { router, .. }
             | Input::Missed(router)
+            | Input::Placed { router, .. }
             | Input::Demote { router, .. }
             | Input::Announce(router) => !known.contains_key(router),
             Input::Link { .. }
@@ -149,7 +150,8 @@ fn next(
         12 => Some(Input::Lost { router: router(choices), address: usize::from(choices.below(4)) }),
         13 => match choices.below(8) {
             0 => Some(Input::Shutdown),
-            1..=2 => Some(Input::Missed(router(choices))),
+            1 => Some(Input::Placed { router: router(choices), placed: choices.coin() }),
+            2 => Some(Input::Missed(router(choices))),
             3 => {
                 let hold = Duration::from_millis(u64::from(choices.below(8)) * 700);
                 Some(Input::Demote { router: router(choices), hold })
@@ -184,6 +186,7 @@ fn instance(choices: &mut Choices<'_>, number: u8) -> Option<Instance> {
         instance.version = Version::V3;
     }
     instance.priority = Priority([100, 100, 101, 255][usize::from(kind)]);
+    instance.drops_other_lists = instance.version == Version::V2 && more & 8 != 0;
     instance.preempt = bits & 1 == 0;
     instance.start_as_master = bits & 2 != 0;
     instance.dont_track_primary = bits & 4 != 0;
@@ -317,6 +320,7 @@ fn agree(engine: &Engine, known: &BTreeMap<RouterId, Known>) {
                 router.instance.preempt || priority == Priority::OWNER,
             );
             assert_ne!(heard, Priority::RELEASE);
+            assert!(heard == Priority::OWNER || !router.instance.drops_other_lists);
             assert!(!preempts || heard >= priority, "{heard} would be preempted by {priority}");
         }
         assert_eq!(

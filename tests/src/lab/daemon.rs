@@ -334,6 +334,17 @@ impl Daemon {
         Show::parse(&output.stdout)
     }
 
+    /// What `xvrrp show` prints for people: of all instances, or of one.
+    #[track_caller]
+    pub fn words(&self, instance: Option<&str>) -> String {
+        let control = self.directory.join("control");
+        let mut args = vec![OsStr::new("show"), OsStr::new("--control"), control.as_os_str()];
+        args.extend(instance.map(OsStr::new));
+        let (status, told) = xvrrp(&args);
+        assert!(status.success(), "{}: {told}", self.name);
+        told
+    }
+
     /// The same, waiting for a daemon that is still starting.
     #[track_caller]
     pub fn show(&self) -> Show {

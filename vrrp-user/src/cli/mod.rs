@@ -9,6 +9,8 @@
 //! - [`doctor`]: what on this machine stands in the way
 //! - [`completions`]: for shells
 //! - [`terminal`]: what it can show
+//! - [`bench`]: how fast is it here
+pub mod bench;
 pub mod check;
 pub mod completions;
 pub mod demote;
@@ -67,6 +69,8 @@ enum Verb {
     Doctor(doctor::Args),
     /// Print what a shell reads to complete command lines
     Completions(completions::Args),
+    /// Measure on this machine what a packet costs
+    Bench(bench::Args),
 }
 
 impl Cli {
@@ -82,6 +86,7 @@ impl Cli {
             Verb::Reload(args) => reload::run(&args),
             Verb::Doctor(args) => doctor::run(&args),
             Verb::Completions(args) => completions::run(&args),
+            Verb::Bench(args) => bench::run(&args),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::daemon::service::{self, Options};
 use crate::daemon::{logging, preflight};
 use crate::dataplane::port::XdpMode;
 use crate::net::guard;
+use crate::program;
 use anyhow::Context as _;
 use clap::ValueEnum;
 use rustix::thread::{CapabilitySet, capabilities};
@@ -89,13 +90,17 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     for diagnostic in &diagnostics {
         super::complain(format_args!("{}\n", render::pretty(diagnostic, colour)));
     }
-    let Some(model) = model else {
+    let Some(mut model) = model else {
         super::complain(format_args!("{}: {}", path.display(), render::summary(&diagnostics)));
         return Ok(BAD_CONFIG.into());
     };
     if let Some(missing) = missing_privilege(mode) {
         super::complain(format_args!("error: {missing}"));
         return Ok(NO_PERMISSION.into());
+    }
+    if let Err(why) = program::settle(&mut model) {
+        super::complain(format_args!("{why}"));
+        return Ok(BAD_CONFIG.into());
     }
     if let Err(why) = preflight::firewall(&model, guard::probe) {
         eprintln!("error: {why}");

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use vrrp_common::ident::{Family, Priority, Version, Vrid};
-use vrrp_common::wire::vrrp::ChecksumForm;
+use vrrp_common::wire::vrrp::{ChecksumForm, Header};
 
 /// A name of an interface, an instance or another object, cheap to share.
 pub type Name = Arc<str>;
@@ -56,6 +56,10 @@ pub struct Globals {
     pub scripts: Scripts,
     /// Where keepalived's dump files go.
     pub dump_files: DumpFiles,
+    /// `log_unknown_vrids`: adverts of VRIDs that are not configured are worth a warning.
+    pub log_unknown_vrids: bool,
+    /// `vrrp_netlink_monitor_rcv_bufs`: receive buffer of the netlink socket, in bytes.
+    pub netlink_buffer: Option<u32>,
     /// What instances take that say nothing themselves: already in them, here for reports.
     pub defaults: Defaults,
 }
@@ -162,6 +166,9 @@ pub struct Instance {
     pub checksum: Checksum,
     /// `skip_check_adv_addr` off: compare the address list of every new master with ours.
     pub check_address_list: bool,
+    /// `strict_mode` in version 2: an advert with another list than ours is dropped, unless the owner
+    /// sent it (RFC 3768 section 7.1). Otherwise it is remarked and used, as keepalived does.
+    pub drops_other_lists: bool,
     /// `virtual_ipaddress`: announced in adverts, in the order of the file. May be empty only with
     /// `no_virtual_ipaddress`.
     pub addresses: Vec<Vip>,
@@ -357,6 +364,7 @@ impl Instance {
             password: None,
             checksum: Checksum { send: ChecksumForm::PseudoHeader, accept_both: true },
             check_address_list: true,
+            drops_other_lists: false,
             addresses: Vec::new(),
             excluded: Vec::new(),
             routes: Vec::new(),
@@ -387,6 +395,11 @@ impl Instance {
     pub const fn interval_v2(&self) -> Duration {
         let interval = self.advert_interval;
         Duration::from_secs(interval.as_secs() + (interval.subsec_nanos() > 0) as u64)
+    }
+
+    /// Whether an advert that passed every other check is dropped for its address list.
+    pub fn drops(&self, header: Header, same_addresses: bool) -> bool {
+        self.drops_other_lists && !same_addresses && header.priority() != Priority::OWNER
     }
 
     /// Every address it owns while master: announced ones first, then excluded ones. The position

@@ -12,7 +12,10 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// How long a client may take over its request and over reading the answer.
+/// How long a client may take over its request, which is a line.
+const HURRY: Duration = Duration::from_secs(2);
+
+/// How long it may take to read the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Clients served at once; more wait where they have no descriptor of ours yet.
@@ -114,7 +117,7 @@ pub async fn serve(client: Client, handle: Handle) {
         let limit = u64::try_from(MAX_REQUEST).unwrap_or(u64::MAX);
         BufReader::new((&mut client).take(limit)).read_until(b'\n', &mut line).await.map(|_| line)
     };
-    let Ok(Ok(line)) = tokio::time::timeout(PATIENCE, read).await else { return };
+    let Ok(Ok(line)) = tokio::time::timeout(HURRY, read).await else { return };
     let (text, _large) = match serde_json::from_slice::<Request>(&line) {
         Err(e) => (answers::text(&Answer::Error(misunderstood(&e))), None),
         Ok(request) if request.version != VERSION => {

@@ -6,6 +6,7 @@
 use super::carry_out::{Opened, Router};
 use super::clock;
 use super::groups::Groups;
+use super::handover::{Ended, Helpers, Loaded};
 use super::mailbox::Inbox;
 use super::past::{self, Histogram, Ring};
 use super::proposal::Proposals;
@@ -14,10 +15,10 @@ use crate::config::model::{Config, Name};
 use crate::dataplane::port::{Dataplane, News, PortReport};
 use crate::engine::Engine;
 use crate::engine::input::{Advert, Input};
+use crate::engine::output::Output;
 use crate::engine::snapshot::RouterSnapshot;
 use crate::net::task;
 use crate::net::transmit::Transmitter;
-use crate::notify::fifo::Fifo;
 use anyhow::Context as _;
 use rustix::event::epoll;
 use rustix::time::{
@@ -45,7 +46,9 @@ pub enum Message {
     /// Something happened to a link or an address.
     Net(task::Event),
     /// Take this configuration; the answer says why not.
-    Reload(Arc<Config>, oneshot::Sender<Result<(), String>>),
+    Reload(Loaded, oneshot::Sender<Result<(), String>>),
+    /// Something that is tracked was looked at.
+    Tracked(Input),
     /// Something to answer.
     Ask(Question),
     /// Step down and end.
@@ -89,9 +92,11 @@ pub struct AdvertLoop {
     pub(super) open: HashMap<Name, Opened>,
     /// Open interfaces whose routers are being set.
     pub(super) opened: Vec<Name>,
+    /// Routers of which the engine does not know yet whether there is a place for them.
+    pub(super) placements: Vec<(RouterId, bool)>,
     pub(super) config: Arc<Config>,
     pub(super) net: mpsc::UnboundedSender<task::Command>,
-    pub(super) fifo: Fifo,
+    pub(super) helpers: Helpers,
     pub(super) stopping: bool,
     pub(super) counted_since: Instant,
     inbox: Inbox<Message>,
@@ -113,12 +118,13 @@ const INBOX: u64 = 1;
 const PLANE: u64 = 2;
 
 impl AdvertLoop {
-    /// A loop that starts with `config` as soon as the links are known.
+    /// A loop that starts with `first` as soon as the links are known.
     pub fn new(
-        config: Arc<Config>,
+        first: Loaded,
         plane: Box<dyn Dataplane>,
         net: mpsc::UnboundedSender<task::Command>,
         inbox: Inbox<Message>,
+        helpers: Helpers,
     ) -> anyhow::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).context("epoll")?;
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
@@ -135,13 +141,14 @@ impl AdvertLoop {
             links: HashMap::new(),
             open: HashMap::new(),
             opened: Vec::new(),
-            config: Arc::clone(&config),
+            placements: Vec::new(),
+            config: Arc::clone(&first.config),
             net,
-            fifo: Fifo::start().context("the thread that writes FIFOs")?,
+            helpers,
             stopping: false,
             counted_since: clock::now(),
             inbox,
-            proposals: Proposals::begin_with(config),
+            proposals: Proposals::begin_with(first),
             viewing: Viewing::default(),
             past: Ring::default(),
             takeover: Histogram::new(past::TAKEOVER),
@@ -155,7 +162,12 @@ impl AdvertLoop {
     }
 
     /// Runs until told to stop.
-    pub fn run(mut self) -> anyhow::Result<()> {
+    pub fn run(mut self) -> Ended {
+        let result = self.go();
+        Ended { result, tracker: Some(self.helpers.tracker), config: Some(self.config) }
+    }
+
+    fn go(&mut self) -> anyhow::Result<()> {
         let mut ready = [epoll::Event {
             flags: epoll::EventFlags::empty(),
             data: epoll::EventData::new_u64(0),
@@ -183,7 +195,7 @@ impl AdvertLoop {
             let now = clock::now();
             if let Some(deadline) = self.engine.deadline().filter(|deadline| *deadline <= now) {
                 self.lateness.observe(now.since(deadline));
-                self.tell(now, Input::Deadline);
+                self.expire(now);
             }
             self.transmitter.flush();
             self.show();
@@ -232,6 +244,12 @@ impl AdvertLoop {
         while let Some(output) = self.engine.poll() {
             self.carry_out(output);
         }
+        self.settle(now);
+    }
+
+    /// Tells the engine what came of its outputs.
+    fn settle(&mut self, now: Instant) {
+        self.tell_placements(now);
         for interface in std::mem::take(&mut self.opened) {
             self.plane.listen(&interface);
             if !self.hears(&interface) {
@@ -240,11 +258,47 @@ impl AdvertLoop {
         }
     }
 
+    /// Tells the engine for which routers there is a place.
+    pub(super) fn tell_placements(&mut self, now: Instant) {
+        while let Some((router, placed)) = self.placements.pop() {
+            self.tell(now, Input::Placed { router, placed });
+        }
+    }
+
+    /// Serves deadlines. Thousands of routers may take over at once: their adverts go first, in as few
+    /// calls as possible, then addresses are asked for, and what is told of it comes last. A deadline
+    /// makes no router come or go, so that order is as good as any.
+    fn expire(&mut self, now: Instant) {
+        self.engine.handle(now, Input::Deadline, &*self.plane);
+        let (mut commands, mut told) = (Vec::new(), Vec::new());
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Advert { .. } | Output::Expect { .. } | Output::Source { .. } => {
+                    self.carry_out(output)
+                }
+                Output::Own { .. } | Output::Announce { .. } => commands.push(output),
+                output => told.push(output),
+            }
+        }
+        self.transmitter.flush();
+        for output in commands.into_iter().chain(told) {
+            self.carry_out(output);
+        }
+        self.settle(now);
+    }
+
     /// Takes everything the dataplane has.
     fn take_news(&mut self) {
-        let mut adverts = Vec::new();
+        let (mut adverts, mut dropped) = (Vec::new(), Vec::new());
         let routers = &mut self.routers;
-        self.plane.drain(&mut |news| adverts.extend(advert(routers, &news)));
+        self.plane.drain(&mut |news| match advert(routers, &news) {
+            Some(Judged::Taken(advert)) => adverts.push(advert),
+            Some(Judged::Dropped) => dropped.push((news.router, news.remarks)),
+            None => {}
+        });
+        for (router, remarks) in dropped {
+            self.plane.refuse(router, remarks, Counter::AddressList);
+        }
         self.events += adverts.len() as u64;
         // While the path of an interface changes, two of them deliver.
         adverts.sort_by_key(|advert: &Advert| advert.at);
@@ -263,11 +317,13 @@ impl AdvertLoop {
             let Some(message) = self.inbox.take() else { return Ok(()) };
             match message {
                 Message::Net(event) => self.net_event(event),
-                Message::Reload(config, answer) => self.proposals.add(config, answer),
+                Message::Reload(loaded, answer) => self.proposals.add(loaded, answer),
+                Message::Tracked(input) => self.tell(clock::now(), input),
                 Message::Ask(question) => self.asked(question),
                 Message::Shutdown => {
                     self.stopping = true;
                     self.tell(clock::now(), Input::Shutdown);
+                    self.groups_stop();
                     self.transmitter.flush();
                     return Ok(());
                 }
@@ -300,9 +356,17 @@ impl AdvertLoop {
     }
 }
 
+/// What becomes of a piece of news.
+enum Judged {
+    /// It is for the engine.
+    Taken(Advert),
+    /// Its list is not ours, and must be.
+    Dropped,
+}
+
 /// What a piece of news says, or nothing where its router is gone. The packet passed the check, so
 /// its parts are where they should be; a part that is not ends the matter all the same.
-fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Advert> {
+fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Judged> {
     let router = routers.get_mut(news.router.index())?.as_mut()?;
     let (source, message) = split(news.packet)?;
     let (header, list) = message.split_first_chunk::<{ proto::HEADER_LEN }>()?;
@@ -315,6 +379,9 @@ fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Advert> {
     let addresses = addresses(source, list, header.count());
     router.heard = news.at;
     let same_addresses = addresses == router.addresses;
+    if instance.drops(header, same_addresses) {
+        return Some(Judged::Dropped);
+    }
     let mut remarks = news.remarks;
     let mut remark = |counter: Counter| {
         remarks |= 1 << counter as u32;
@@ -330,7 +397,8 @@ fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Advert> {
     if router.instance.version == Version::V3 && header.interval() != ours {
         remark(Counter::IntervalDiffers);
     }
-    Some(Advert { router: news.router, at: news.at, source, header, same_addresses, remarks })
+    let (router, at) = (news.router, news.at);
+    Some(Judged::Taken(Advert { router, at, source, header, same_addresses, remarks }))
 }
 
 /// Source address and VRRP message of an IP packet.

@@ -11,6 +11,7 @@
 //! - [`groups`]: who joins multicast groups
 //! - [`interfaces`]: all interfaces of this host
 //! - [`logging`]: where log lines go
+//! - [`handover`]: what the loop is given and gives back
 //! - [`mailbox`]: how the loop is woken from other threads
 //! - [`metrics`]: HTTP for Prometheus
 //! - [`past`]: the last transitions, and how long things took
@@ -26,6 +27,7 @@ pub mod carry_out;
 pub mod clock;
 pub mod dumps;
 pub mod groups;
+pub mod handover;
 pub mod interfaces;
 pub mod logging;
 pub mod mailbox;
@@ -36,5 +38,6 @@ pub mod preflight;
 pub mod programs;
 pub mod proposal;
 pub mod questions;
+pub mod reject_log;
 pub mod service;
 pub mod supervisor;

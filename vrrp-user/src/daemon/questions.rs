@@ -1,7 +1,9 @@
 //! What may be asked of the loop, and how it answers without being late for an advert.
 use super::advert_loop::{AdvertLoop, View};
+use super::carry_out::Router;
 use super::clock;
 use super::past::Transition;
+use super::reject_log;
 use crate::config::model::Name;
 use crate::engine::input::{Input, Stamp};
 use crate::engine::snapshot::{RouterSnapshot, State};
@@ -38,6 +40,8 @@ pub enum Question {
         /// The state it was in.
         answer: oneshot::Sender<Found<State>>,
     },
+    /// What is known of rejected packets.
+    Rejects(oneshot::Sender<reject_log::Known>),
     /// Whether the loop turns.
     Ping(oneshot::Sender<()>),
 }
@@ -80,6 +84,9 @@ impl AdvertLoop {
                     before.map_or(State::Initialize, |before| before.state)
                 });
                 let _gone = answer.send(found);
+            }
+            Question::Rejects(answer) => {
+                let _gone = answer.send(self.rejects());
             }
             Question::Ping(answer) => {
                 let _gone = answer.send(());
@@ -162,6 +169,17 @@ impl AdvertLoop {
             snapshot.deadline = stamped_deadline(snapshot.deadline, stamp, snapshot.down_interval);
         }
         Some((snapshot, counts))
+    }
+
+    fn rejects(&mut self) -> reject_log::Known {
+        let name = |router: &Option<Router>| router.as_ref().map(|r| r.instance.name.clone());
+        let ports = self.plane.ports().into_iter().map(|port| (port.port, port.interface));
+        reject_log::Known {
+            routers: self.routers.iter().map(name).collect(),
+            ports: ports.collect(),
+            rejected: self.plane.rejected(),
+            unknown_vrids: self.config.globals.log_unknown_vrids,
+        }
     }
 
     fn view(&self, routers: Vec<(RouterSnapshot, Counts)>) -> View {

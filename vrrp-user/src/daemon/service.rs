@@ -1,21 +1,28 @@
 //! How does the daemon start, reload and stop.
 use super::advert_loop::{AdvertLoop, Message};
 use super::dumps;
+use super::handover::{Ended, Helpers, Loaded};
 use super::mailbox::{self, Sender};
 use super::metrics::{self, Place};
-use super::{logging, preflight, supervisor};
+use super::{logging, preflight, reject_log, supervisor};
 use crate::cli::files::Files;
 use crate::config;
 use crate::config::diagnostic::Severity;
 use crate::config::model::Config;
+use crate::config::program::{Program, Scripts};
 use crate::control::server;
 use crate::dataplane::plane::{Plane, Settings};
 use crate::dataplane::port::XdpMode;
 use crate::net::{guard, task};
+use crate::notify::Notifier;
+use crate::program;
+use crate::program::launch::{self, Runnable};
+use crate::track::{self, Tracker};
 use anyhow::{Context as _, anyhow};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use vrrp_common::ident::RouterId;
@@ -82,13 +89,14 @@ impl Handle {
         let load = move || {
             let config = load(&path)?;
             preflight::firewall(&config, guard::probe)?;
-            Ok::<_, String>(config)
+            let tracked = track::survey(&config, true);
+            Ok::<_, String>(Loaded { config, tracked })
         };
-        let config = tokio::task::spawn_blocking(load)
+        let loaded = tokio::task::spawn_blocking(load)
             .await
             .map_err(|e| format!("reading the configuration: {e}"))??;
         // A router that has no place in the dataplane hears nobody and becomes a second master.
-        let count = config.instances.len();
+        let count = loaded.config.instances.len();
         if u32::try_from(count).map_or(true, |count| count > self.room) {
             return Err(format!(
                 "{count} instances, and this daemon has room for {}: restart it to make more",
@@ -96,12 +104,13 @@ impl Handle {
             ));
         }
         let (answer, answered) = oneshot::channel();
-        self.mailbox.send(Message::Reload(config, answer));
+        self.mailbox.send(Message::Reload(loaded, answer));
         answered.await.map_err(|_| "the daemon is stopping".to_owned())?.map(|()| count)
     }
 }
 
-/// Loads a configuration; warnings go to the log, errors come back, a line each.
+/// Loads a configuration and settles which programs are run; warnings go to the log, errors come
+/// back, a line each.
 pub fn load(path: &Path) -> Result<Arc<Config>, String> {
     let (config, diagnostics) = config::load(path, &Files::default());
     let mut errors = Vec::new();
@@ -113,12 +122,15 @@ pub fn load(path: &Path) -> Result<Arc<Config>, String> {
         }
     }
     match config {
-        Some(config) => Ok(Arc::new(config)),
+        Some(mut config) => {
+            program::settle(&mut config)?;
+            Ok(Arc::new(config))
+        }
         None => Err(errors.join("\n")),
     }
 }
 
-/// Runs the daemon with a configuration that was loaded from `options.config`.
+/// Runs the daemon with a configuration that was loaded from `options.config` and settled.
 pub fn run(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -138,6 +150,15 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
         Some(place) => Some(metrics::Listener::bind(place).await?),
         None => None,
     };
+    let scripts = &config.globals.scripts;
+    tokio::select! {
+        () = once("startup_script", scripts.startup.as_ref(), scripts) => {}
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    }
+    let first = Arc::clone(&config);
+    let tracked = tokio::task::spawn_blocking(move || track::survey(&first, false)).await?;
+    let first = Loaded { config: Arc::clone(&config), tracked };
 
     let (mailbox, inbox) = mailbox::channel().context("eventfd")?;
     let (net, commands) = mpsc::unbounded_channel();
@@ -150,16 +171,32 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     }
     let routers = config.instances.len();
     let (ended, mut loop_ended) = oneshot::channel();
+    let (notifier, telling) = Notifier::start().context("the thread that notifies")?;
+    let watcher = mailbox.clone();
+    let tracker = Tracker::new(Arc::new(move |input| {
+        watcher.send(Message::Tracked(input));
+    }));
+    let helpers = Helpers { notifier, tracker };
     let mode = options.xdp_mode;
     let settings = Settings { log: options.debug_dataplane, ..settings(mode, &config) };
     let room = settings.routers;
+    let (counting, counted) = oneshot::channel();
     let vrrp = std::thread::Builder::new().name("vrrp".to_owned()).spawn(move || {
-        let result = Plane::new(settings)
+        let begun = Plane::new(settings)
             .map_err(anyhow::Error::from)
-            .and_then(|plane| AdvertLoop::new(config, Box::new(plane), net, inbox))
-            .and_then(AdvertLoop::run);
-        let _ = ended.send(result);
+            .map(|mut plane| {
+                let _unheard = counting.send(plane.rejects());
+                plane
+            })
+            .and_then(|plane| AdvertLoop::new(first, Box::new(plane), net, inbox, helpers));
+        let _ = ended.send(begun.map_or_else(Ended::with, AdvertLoop::run));
     })?;
+    let rejecting = mailbox.clone();
+    tokio::spawn(async move {
+        if let Ok(rejects) = counted.await {
+            reject_log::run(rejects, rejecting).await;
+        }
+    });
     let handle = Handle {
         mailbox: mailbox.clone(),
         owned: task::Owned::default(),
@@ -182,20 +219,20 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     let network = task::run(commands, deliver, owned, task::Options::default());
     tokio::pin!(network);
 
-    let mut result = None;
+    let mut end = None;
     let mut farewell = Some(farewell);
     let network = loop {
         tokio::select! {
             // Ends when the loop has dropped its channel and everything owned is removed.
             done = &mut network => break done.context("netlink"),
-            done = &mut loop_ended, if result.is_none() => {
-                let done = done.unwrap_or_else(|_| Err(anyhow!("the loop panicked")));
-                if done.is_err() {
+            done = &mut loop_ended, if end.is_none() => {
+                let done = done.unwrap_or_else(|_| Ended::with(anyhow!("the loop panicked")));
+                if done.result.is_err() {
                     // Nobody advertises any more, so nothing may be owned any more.
                     disown(&handle.owned, farewell.as_ref());
                 }
                 farewell = None;
-                result = Some(done);
+                end = Some(Leaving::begin(done));
             }
             _ = terminate.recv() => stop(&mailbox),
             _ = interrupt.recv() => stop(&mailbox),
@@ -209,21 +246,68 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
             }
         }
     };
-    let result = match result {
-        Some(result) => result,
-        None if network.is_ok() => {
-            loop_ended.await.unwrap_or_else(|_| Err(anyhow!("the loop panicked")))
-        }
+    let end = match end {
+        Some(end) => end,
         None => {
-            // Without netlink nothing can be owned any more: step down.
-            mailbox.send(Message::Shutdown);
-            loop_ended.await.unwrap_or_else(|_| Err(anyhow!("the loop panicked")))
+            if network.is_err() {
+                // Without netlink nothing can be owned any more: step down.
+                mailbox.send(Message::Shutdown);
+            }
+            let done = loop_ended.await;
+            Leaving::begin(done.unwrap_or_else(|_| Ended::with(anyhow!("the loop panicked"))))
         }
     };
     if vrrp.join().is_err() {
         tracing::error!("the loop's thread panicked");
     }
+    let result = end.finish(telling).await;
     result.and(network)
+}
+
+/// The end of what runs programs: it begins with that of the loop, and takes a second or so.
+struct Leaving {
+    result: anyhow::Result<()>,
+    config: Option<Arc<Config>>,
+    tracking: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Leaving {
+    fn begin(ended: Ended) -> Self {
+        let Ended { result, tracker, config } = ended;
+        let stop = tracker.map(Tracker::stop);
+        Self { result, config, tracking: stop.map(tokio::task::spawn_blocking) }
+    }
+
+    /// Waits until the last program has ended or was made to; then runs the `shutdown_script`.
+    async fn finish(self, telling: std::thread::JoinHandle<()>) -> anyhow::Result<()> {
+        let telling = tokio::task::spawn_blocking(move || telling.join());
+        let told = telling.await;
+        if !matches!(told, Ok(Ok(()))) {
+            tracing::error!("the thread that notifies panicked");
+        }
+        if let Some(tracking) = self.tracking {
+            let _ = tracking.await;
+        }
+        if let (Ok(()), Some(config)) = (&self.result, &self.config) {
+            let scripts = &config.globals.scripts;
+            once("shutdown_script", scripts.shutdown.as_ref(), scripts).await;
+        }
+        self.result
+    }
+}
+
+/// Runs `startup_script` or `shutdown_script`, if there is one. Whether it succeeds changes nothing.
+async fn once(what: &str, script: Option<&(Program, u32)>, rules: &Scripts) {
+    let Some((program, limit)) = script else { return };
+    let limit = Duration::from_secs(u64::from(*limit));
+    let done = match Runnable::new(program, rules) {
+        Ok(runnable) => launch::complete(&runnable, limit).await,
+        Err(why) => Err(why),
+    };
+    match done {
+        Ok(()) => tracing::info!("{what} succeeded"),
+        Err(why) => tracing::warn!("{what}: {} {why}", program.words.join(" ")),
+    }
 }
 
 /// Steps down.

@@ -39,6 +39,7 @@ impl Router {
         if self.state == State::Backup {
             from(now, self.heard_at).hash(into);
             self.resigned.hash(into);
+            self.followed.hash(into);
             self.patient_until.map(|until| from(now, until)).hash(into);
         }
         let held = self.held_until.filter(|until| now < *until);

@@ -53,12 +53,16 @@ pub(super) fn faults(instance: &Instance, links: &Links) -> BTreeSet<Fault> {
 
 /// Whether only `no_track` keeps the loss of this address's interface from being a fault.
 pub(super) fn spared(instance: &Instance, vip: &Vip) -> bool {
-    vip.no_track
-        && vip.dev != instance.interface
-        && !instance
-            .track_interfaces
-            .iter()
-            .any(|track| track.weight == 0 && track.interface == vip.dev)
+    vip.no_track && !needs(instance, &vip.dev)
+}
+
+/// Whether the loss of an interface is a fault.
+pub(super) fn needs(instance: &Instance, name: &Name) -> bool {
+    let tracks = || instance.track_interfaces.iter();
+    *name == instance.interface
+        || tracks().any(|track| track.weight == 0 && !track.reverse && track.interface == *name)
+        || instance.vips().any(|vip| !vip.no_track && vip.dev == *name)
+        || instance.routes.iter().any(|r| !r.no_track && r.dev.as_ref() == Some(name))
 }
 
 /// What each weighted interface does to the priority now.

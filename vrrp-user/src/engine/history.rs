@@ -128,6 +128,7 @@ impl History {
             (Why::Faulty(fault), _) => match fault.reason {
                 Reason::NoSource => LastEvent::NoPrimaryIpAddress,
                 Reason::Interface
+                | Reason::Dataplane
                 | Reason::TrackedInterface
                 | Reason::AddressInterface
                 | Reason::RouteInterface => LastEvent::InterfaceDown,

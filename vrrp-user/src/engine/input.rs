@@ -49,6 +49,14 @@ pub enum Input {
         /// So many.
         count: u32,
     },
+    /// Whether the dataplane and the sockets have a place for a router. One without neither hears nor
+    /// says anything, so it has a fault.
+    Placed {
+        /// The router.
+        router: RouterId,
+        /// Whether there is one.
+        placed: bool,
+    },
     /// News of a router was lost before it could be read: nothing is expected any more, so that the
     /// next advert is news again.
     Missed(RouterId),

@@ -324,11 +324,12 @@ impl Router {
         }
     }
 
-    /// Own adverts that were looped back, adverts without an interval to count by, and what
-    /// `owner_ignore_adverts` asks to overlook.
+    /// Own adverts that were looped back, adverts without an interval to count by, lists that strict
+    /// mode drops, and what `owner_ignore_adverts` asks to overlook.
     fn ignores(&self, advert: &Advert) -> bool {
         self.source == Some(advert.source)
             || advert.header.interval() == Duration::ZERO
+            || self.instance.drops(advert.header, advert.same_addresses)
             || (self.instance.owner_ignore_adverts && self.priority == Priority::OWNER)
     }
 
@@ -352,9 +353,11 @@ impl Router {
     }
 
     /// Whether each advert like this one, whenever it comes, sets the timer anew. What is accepted
-    /// for the time of a `preempt_delay` only must stay news, or the end of that time is missed.
+    /// for the time of a `preempt_delay` only must stay news, or the end of that time is missed; so
+    /// must what may be dropped for its list, of which an expectation knows the checksum alone.
     fn refreshes(&self, header: Header) -> bool {
         header.priority() != Priority::RELEASE
+            && !self.instance.drops(header, false)
             && (!self.preempts() || header.priority() >= self.priority)
     }
 

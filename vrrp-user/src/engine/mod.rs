@@ -32,12 +32,8 @@ use output::Output;
 use router::{Context, Router};
 use snapshot::RouterSnapshot;
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::time::Duration;
 use vrrp_common::ident::RouterId;
 use vrrp_common::time::Instant;
-
-/// One process that is late is late for all of its routers, so one remark in this time says it.
-const LATE_REMARKS: Duration = Duration::from_secs(10);
 
 /// Every router of one process.
 #[derive(Clone, Default)]
@@ -73,6 +69,11 @@ impl Engine {
             Input::Link { name, state } => self.link(now, name, state, heard),
             Input::Lost { router, address } => self.lost(now, router, address, heard),
             Input::Script { .. } | Input::File { .. } | Input::Processes { .. } => {}
+            Input::Placed { router, placed } => self.with(now, router, |router, cx| {
+                router.catch_up(cx, heard);
+                router.placed = placed;
+                router.links_changed(cx);
+            }),
             Input::Missed(router) => {
                 self.with(now, router, |router, cx| router.expect_nothing(cx));
             }
@@ -117,10 +118,13 @@ impl Engine {
     }
 
     fn heard(&mut self, now: Instant, advert: &Advert, heard: &dyn Heard) {
+        let mut late_since = self.late_since;
         self.with(now, advert.router, |router, cx| {
             router.catch_up(cx, heard);
+            router.remark_late(cx, &mut late_since);
             router.step(cx, Event::Advert(advert));
         });
+        self.late_since = late_since;
     }
 
     fn link(&mut self, now: Instant, name: Name, state: LinkState, heard: &dyn Heard) {
@@ -159,11 +163,7 @@ impl Engine {
         {
             self.with(now, router, |router, cx| {
                 router.catch_up(cx, heard);
-                if late_since.is_none_or(|since| now > since + LATE_REMARKS)
-                    && router.remark_late(cx)
-                {
-                    late_since = Some(now);
-                }
+                router.remark_late(cx, &mut late_since);
                 router.expire(cx);
             });
         }

@@ -49,6 +49,8 @@ pub enum Reason {
     Interface,
     /// The instance's own interface has no address to send from.
     NoSource,
+    /// There is no place for it in the dataplane or the sockets of its interface.
+    Dataplane,
     /// An interface under `track_interface` without weight is down or missing.
     TrackedInterface,
     /// The interface of a virtual address is down or missing.

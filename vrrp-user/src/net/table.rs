@@ -50,6 +50,8 @@ pub(crate) struct Effect {
     pub(crate) fell: Option<Name>,
     /// An address was there before and is not any more.
     pub(crate) vanished: Option<Place>,
+    /// A link has another name now: its index, and what it was called.
+    pub(crate) renamed: Option<(u32, Name)>,
 }
 
 impl Table {
@@ -93,6 +95,7 @@ impl Table {
                         self.names.remove(&old.name);
                     }
                     self.names.insert(name, ifindex);
+                    effect.renamed = Some((ifindex, old.name));
                 }
             }
             None => {
@@ -112,7 +115,7 @@ impl Table {
             self.names.remove(&name);
         }
         self.routes.retain(|path| path.ifindex != Some(ifindex));
-        Effect { names: vec![name.clone()], fell: Some(name), vanished: None }
+        Effect { names: vec![name.clone()], fell: Some(name), ..Effect::default() }
     }
 
     fn address(&mut self, held: Held) -> Effect {
@@ -134,7 +137,8 @@ impl Table {
         entry.addresses.remove(&position);
         // The kernel drops a route whose preferred source is gone without a word.
         self.routes.retain(|path| path.source != Some(place.address));
-        Effect { names: vec![entry.device.name.clone()], fell: None, vanished: Some(place) }
+        let names = vec![entry.device.name.clone()];
+        Effect { names, vanished: Some(place), ..Effect::default() }
     }
 
     /// A complete listing begins: what it does not tell until [`Self::finish_listing`] is gone.

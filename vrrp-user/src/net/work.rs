@@ -40,6 +40,7 @@ pub(super) struct Work<E> {
     sockets: HashMap<u32, Socket>,
     events: E,
     owned: Owned,
+    options: Options,
     /// Links as they were last told.
     told: HashMap<Name, Link>,
     /// Everything has to be read again.
@@ -60,6 +61,7 @@ impl<E: Fn(Event)> Work<E> {
             sockets: HashMap::new(),
             events,
             owned,
+            options,
             told: HashMap::new(),
             lapsed: false,
             listed: false,
@@ -86,6 +88,11 @@ impl<E: Fn(Event)> Work<E> {
             Command::Globals(config) => {
                 let globals = &config.globals;
                 self.announcer.set_intervals(globals.garp_interval, globals.gna_interval);
+                let buffer = globals.netlink_buffer.and_then(|bytes| usize::try_from(bytes).ok());
+                let buffer = buffer.unwrap_or(self.options.receive_buffer);
+                if let Err(error) = self.netlink.set_receive_buffer(buffer) {
+                    tracing::warn!(%error, "the netlink receive buffer stays as it is");
+                }
             }
             Command::Resync => self.lapsed = true,
         }

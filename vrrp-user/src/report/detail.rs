@@ -83,6 +83,7 @@ fn fault_words(reason: &str) -> &str {
     match reason {
         "interface" => "its interface is down or missing:",
         "no-source" => "no address to send from on",
+        "dataplane" => "no place to send and receive its adverts on",
         "tracked-interface" => "tracked interface is down or missing:",
         "address-interface" => "interface of a virtual address is down or missing:",
         "route-interface" => "interface of a virtual route is down or missing:",

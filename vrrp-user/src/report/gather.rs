@@ -170,6 +170,7 @@ pub const fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::Interface => "interface",
         Reason::NoSource => "no-source",
+        Reason::Dataplane => "dataplane",
         Reason::TrackedInterface => "tracked-interface",
         Reason::AddressInterface => "address-interface",
         Reason::RouteInterface => "route-interface",

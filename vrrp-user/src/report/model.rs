@@ -109,7 +109,7 @@ pub struct Instance {
 /// One reason for FAULT.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Fault {
-    /// Kind: `interface`, `no-source`, `tracked-interface`, `address-interface`, `route-interface`.
+    /// Kind: `interface`, `no-source`, `dataplane`, `tracked-interface`, `address-interface`, `route-interface`.
     pub reason: String,
     /// Interface, address or route.
     pub object: String,

@@ -92,6 +92,7 @@ pub(super) fn finish(
         accept_both: true,
     };
     instance.check_address_list = !draft.skip_check_adv_addr.unwrap_or(global.skip_check_adv_addr);
+    instance.drops_other_lists = strict && version == Version::V2 && instance.check_address_list;
     instance.dont_track_primary = draft.dont_track_primary;
     addresses(&draft, &mut instance, &mut spans, findings);
     for route in &draft.routes {

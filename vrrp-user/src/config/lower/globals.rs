@@ -76,6 +76,8 @@ pub(in crate::config) struct GarpDraft {
 const MAIL: &str = "no mail is sent";
 const LVS: &str = "load balancing stays with keepalived";
 const BUFFERS: &str = "buffers have room for bursts of thousands of packets";
+/// What the kernel takes without making a negative number of it.
+const MOST_BUFFER: u32 = 1 << 30;
 const FIREWALL: &str = "no_accept uses an nftables table of its own, called xvrrp";
 const PROCESS: &str = "set it from outside, as in the service file";
 const OUTPUTS: &str = "SNMP and D-Bus are not offered";
@@ -173,6 +175,12 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
             global.own.gna_interval = seconds(node, findings).unwrap_or_default();
         },
         "least seconds between two unsolicited neighbour advertisements on an interface",
+    ),
+    built(
+        "log_unknown_vrids",
+        Shape::Flag,
+        |global, _, _| global.own.log_unknown_vrids = true,
+        "warn of adverts with a VRID that is not configured on their interface",
     ),
     built(
         "vrrp_strict",
@@ -384,7 +392,6 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ignored("lvs_netlink_cmd_rcv_bufs_force", LVS),
     ignored("lvs_netlink_monitor_rcv_bufs", LVS),
     ignored("lvs_netlink_monitor_rcv_bufs_force", LVS),
-    ignored("log_unknown_vrids", "adverts of unknown routers are counted"),
     ignored("snmp_socket", OUTPUTS),
     ignored("enable_traps", OUTPUTS),
     ignored("enable_snmp_keepalived", OUTPUTS),
@@ -416,7 +423,17 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ignored("bfd_rlimit_rtime", PROCESS),
     ignored("vrrp_netlink_cmd_rcv_bufs", BUFFERS),
     ignored("vrrp_netlink_cmd_rcv_bufs_force", BUFFERS),
-    ignored("vrrp_netlink_monitor_rcv_bufs", BUFFERS),
+    built(
+        "vrrp_netlink_monitor_rcv_bufs",
+        Shape::Value,
+        |global, node, findings| {
+            let word = node.arguments().first();
+            global.own.netlink_buffer = word.and_then(|word| {
+                value::number(word, 1..=MOST_BUFFER, "vrrp_netlink_monitor_rcv_bufs", findings)
+            });
+        },
+        "receive buffer of the netlink socket in bytes; default 16 MiB",
+    ),
     ignored("vrrp_netlink_monitor_rcv_bufs_force", BUFFERS),
     ignored("vrrp_rx_bufs_policy", BUFFERS),
     ignored("vrrp_rx_bufs_multiplier", BUFFERS),
