@@ -61,6 +61,8 @@ pub enum Message {
 pub struct View {
     /// When it was taken.
     pub now: Instant,
+    /// The configuration in force.
+    pub config: Arc<Config>,
     /// When a part of the counters was last at zero: at the start, or when a router or a port went.
     pub counted_since: Instant,
     /// Routers, with their counters.
