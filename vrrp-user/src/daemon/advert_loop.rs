@@ -81,7 +81,9 @@ pub struct AdvertLoop {
     /// Open interfaces whose routers are being set.
     pub(super) opened: Vec<Name>,
     pub(super) config: Arc<Config>,
-    pub(super) net: mpsc::UnboundedSender<task::Command>,
+    net: mpsc::UnboundedSender<task::Command>,
+    /// For the network task, to be handed over together.
+    commands: Vec<task::Command>,
     pub(super) fifo: Fifo,
     pub(super) stopping: bool,
     pub(super) counted_since: Instant,
@@ -125,6 +127,7 @@ impl AdvertLoop {
             opened: Vec::new(),
             config: Arc::clone(&config),
             net,
+            commands: Vec::new(),
             fifo: Fifo::start().context("the thread that writes FIFOs")?,
             stopping: false,
             counted_since: clock::now(),
@@ -215,6 +218,7 @@ impl AdvertLoop {
         while let Some(output) = self.engine.poll() {
             self.carry_out(output);
         }
+        self.hand_over();
         for interface in std::mem::take(&mut self.opened) {
             self.plane.listen(&interface);
             if !self.hears(&interface) {
@@ -306,9 +310,21 @@ impl AdvertLoop {
         }
     }
 
-    /// Hands a command to the network task, which outlives the loop.
-    pub(super) fn send_net(&self, command: task::Command) {
-        if self.net.send(command).is_err() {
+    /// Has the network task do something when the engine has said everything.
+    pub(super) fn send_net(&mut self, command: task::Command) {
+        self.commands.push(command);
+    }
+
+    /// Hands everything one input led to over to the network task, which outlives the loop: one
+    /// plan for a link that takes hundreds of routers along.
+    fn hand_over(&mut self) {
+        if self.commands.is_empty() {
+            return;
+        }
+        // RFC 9568 section 6.4: the advert first. The network task has a thread of its own and would
+        // announce addresses while the advert is still queued.
+        self.transmitter.flush();
+        if self.net.send(task::Command::Batch(std::mem::take(&mut self.commands))).is_err() {
             tracing::error!("the network task has ended");
         }
     }

@@ -57,9 +57,6 @@ impl AdvertLoop {
             }
             Output::Advert { router, priority } => self.transmitter.queue(router, priority),
             Output::Own { router, own, announce } => {
-                // RFC 9568 section 6.4: the advert first. The network task has a thread of its own
-                // and would announce addresses while the advert is still queued.
-                self.transmitter.flush();
                 self.send_net(Command::Own { router, own, announce });
             }
             Output::Announce { router, times } => {

@@ -194,6 +194,10 @@ impl AdvertLoop {
         self.fifo.set_paths(paths.into_iter().flatten().cloned().collect());
         self.config = Arc::clone(config);
         self.send_net(task::Command::Globals(Arc::clone(config)));
+        if self.proposals.applied {
+            // Who reloads wants to be sure.
+            self.send_net(task::Command::Resync);
+        }
         self.tell(clock::now(), Input::Reload(Arc::clone(config)));
         self.proposals.applied = true;
         self.show();
