@@ -83,9 +83,9 @@ impl Bed {
         self.us.ip("link set eth4 down");
         let all = usize::from(ROUTERS);
         let removed = eventually(SOON, "every address is removed", || {
-            let removed = self.monitor.since(mark, |told| {
-                matches!(told, Told::Removed(index, _) if index == self.eth4)
-            });
+            let removed = self
+                .monitor
+                .since(mark, |told| matches!(told, Told::Removed(index, _) if index == self.eth4));
             (removed.len() == all).then_some(removed)
         });
         let goodbyes = || -> BTreeMap<u8, u64> {
@@ -147,7 +147,11 @@ fn a_lost_link_is_known_and_left_at_once() {
         println!("{:?}: routers that said goodbye: {goodbyes:?}", bed.daemon.kind());
         for (name, which) in columns {
             let all: Vec<_> = times.iter().map(which).collect();
-            println!("{:?}: {name}: median {:?} of {all:?}", bed.daemon.kind(), median(times, which));
+            println!(
+                "{:?}: {name}: median {:?} of {all:?}",
+                bed.daemon.kind(),
+                median(times, which)
+            );
         }
     }
     let [ours, theirs] = &times;

@@ -95,6 +95,11 @@ counters! {
     RingFull = 23, Remark, None, None, None, "ring_full";
     /// VRRPv2 adverts that were ignored, for their sender's VRRPv3 adverts are followed (RFC 9568 section 8.4.2).
     V2Ignored = 24, Remark, None, None, None, "v2_ignored";
+    /// The source is our own address: an advert of ours that came back, or a router that has our address.
+    OwnAddress = 25, Rejected, None, None, None, "own_address";
+    /// VRRPv2 in strict mode: the address list is not ours, and the owner did not send it (RFC 3768
+    /// section 7.1). The controller judges this, for the XDP program does not compare lists.
+    AddressList = 26, Rejected, Some("address-list-errors"), Some("vrrpStatsAddressListErrors"), Some("addr_list_err"), "address_list";
 }
 
 /// Number of counters.

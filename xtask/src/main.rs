@@ -1,4 +1,5 @@
 //! What can `cargo xtask` do, and what does each verb take?
+mod bench;
 mod build;
 mod ci;
 mod conformance;
@@ -50,6 +51,25 @@ enum Verb {
         /// Run only tests whose name contains one of these
         filter: Vec<String>,
     },
+    /// Measure xvrrp, and a peer in turn with it: all scenarios, or those that are named
+    Bench {
+        /// xdp-ns, idle-backup, active, takeover, flood, start, reload, mass-takeover, link-event,
+        /// scale, memory
+        scenarios: Vec<String>,
+        /// Whom to compare with, as often as wanted: keepalived, keepalived-rt (with
+        /// `vrrp_rt_priority`), sockets (xvrrp without XDP)
+        #[arg(long, value_name = "PEER")]
+        against: Vec<String>,
+        /// Small sizes, short, few repetitions
+        #[arg(long)]
+        quick: bool,
+        /// How often each is measured
+        #[arg(long, default_value_t = 5)]
+        repetitions: u32,
+        /// Where the report goes
+        #[arg(long, value_name = "FOLDER")]
+        output: Option<PathBuf>,
+    },
     /// Everything a change must pass: format, lints, dependencies, invariants, tests
     Ci,
     /// Let the fuzzer look for input that breaks a promise: all targets in turn, or one
@@ -80,6 +100,9 @@ fn main() -> ExitCode {
         Verb::Run { demo, release, daemon } if daemon.is_empty() => run::lab(demo, release),
         Verb::Run { release, daemon, .. } => run::daemon(&daemon, release),
         Verb::Test { filter } => suites::run(&filter),
+        Verb::Bench { scenarios, against, quick, repetitions, output } => {
+            bench::run(&bench::Plan { scenarios, against, quick, repetitions, output })
+        }
         Verb::Ci => ci::run(),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Verb::Tidy => tidy::run(),

@@ -59,8 +59,16 @@ pub fn judge(bytes: &[u8]) {
             Input::Advert(Advert { router, .. })
             | Input::Lost { router, .. }
             | Input::Missed(router)
+            | Input::Placed { router, .. }
+            | Input::Demote { router, .. }
             | Input::Announce(router) => !known.contains_key(router),
-            Input::Link { .. } | Input::Deadline | Input::Reload(_) | Input::Shutdown => false,
+            Input::Link { .. }
+            | Input::Script { .. }
+            | Input::File { .. }
+            | Input::Processes { .. }
+            | Input::Deadline
+            | Input::Reload(_)
+            | Input::Shutdown => false,
         };
         let told = engines.each_mut().map(|engine| {
             engine.handle(now, input.clone(), &stamp);
@@ -142,7 +150,12 @@ fn next(
         12 => Some(Input::Lost { router: router(choices), address: usize::from(choices.below(4)) }),
         13 => match choices.below(8) {
             0 => Some(Input::Shutdown),
-            1..=3 => Some(Input::Missed(router(choices))),
+            1 => Some(Input::Placed { router: router(choices), placed: choices.coin() }),
+            2 => Some(Input::Missed(router(choices))),
+            3 => {
+                let hold = Duration::from_millis(u64::from(choices.below(8)) * 700);
+                Some(Input::Demote { router: router(choices), hold })
+            }
             _ => Some(Input::Announce(router(choices))),
         },
         _ => {
@@ -150,7 +163,7 @@ fn next(
                 (0..4).filter_map(|number| instance(choices, number).map(Arc::new)).collect();
             let startup_delay = Duration::from_millis(u64::from(choices.below(3)) * 1500);
             let globals = Globals { startup_delay, ..Globals::default() };
-            Some(Input::Reload(Arc::new(Config { globals, instances })))
+            Some(Input::Reload(Arc::new(Config { globals, instances, ..Config::default() })))
         }
     }
 }
@@ -173,6 +186,7 @@ fn instance(choices: &mut Choices<'_>, number: u8) -> Option<Instance> {
         instance.version = Version::V3;
     }
     instance.priority = Priority([100, 100, 101, 255][usize::from(kind)]);
+    instance.drops_other_lists = instance.version == Version::V2 && more & 8 != 0;
     instance.preempt = bits & 1 == 0;
     instance.start_as_master = bits & 2 != 0;
     instance.dont_track_primary = bits & 4 != 0;
@@ -232,7 +246,7 @@ fn watch(known: &mut BTreeMap<RouterId, Known>, output: Output) {
         return;
     }
     match output {
-        Output::Started { .. } | Output::Stopped { .. } => {}
+        Output::Started { .. } | Output::Stopped { .. } | Output::GroupTransition { .. } => {}
         Output::Source { router, source } => {
             let known = of(known, router);
             assert_ne!(known.source, source, "a change that is none");
@@ -263,7 +277,9 @@ fn watch(known: &mut BTreeMap<RouterId, Known>, output: Output) {
             known.falls += u64::from(from == State::Active);
             known.state = Some(to);
         }
-        Output::PriorityChanged { router, .. } | Output::Remark { router, .. } => {
+        Output::PriorityChanged { router, .. }
+        | Output::LowerHeard { router }
+        | Output::Remark { router, .. } => {
             of(known, router);
         }
     }
@@ -304,6 +320,7 @@ fn agree(engine: &Engine, known: &BTreeMap<RouterId, Known>) {
                 router.instance.preempt || priority == Priority::OWNER,
             );
             assert_ne!(heard, Priority::RELEASE);
+            assert!(heard == Priority::OWNER || !router.instance.drops_other_lists);
             assert!(!preempts || heard >= priority, "{heard} would be preempted by {priority}");
         }
         assert_eq!(

@@ -106,6 +106,8 @@ fn each_fault_moves_its_counter_and_nothing_else() {
             (Counter::Source, Some(router::V3), Frame::group(&v3, ip("127.0.0.1"))),
             (Counter::Source, Some(router::V3), Frame::group(&v3, ip("255.255.255.255"))),
             (Counter::Source, Some(router::V6), Frame::group(&v6, ip("2001:db8::1"))),
+            (Counter::OwnAddress, Some(router::V3), Frame::group(&v3, ip("192.0.2.10"))),
+            (Counter::OwnAddress, Some(router::V6), Frame::group(&v6, ip("fe80::10"))),
             (
                 Counter::PeerSource,
                 Some(router::UNICAST),
@@ -143,16 +145,18 @@ fn each_fault_moves_its_counter_and_nothing_else() {
             rejected(&mut rig, frame, *counter, *owner);
         }
         // IP headers that contradict themselves.
-        for (at, value) in [(14, 0x44), (14, 0x65), (17, 19)] {
+        // Also one whose own checksum is wrong: of the identification, of the source.
+        for (at, value) in [(14, 0x44), (14, 0x65), (17, 19), (18, 0x13), (29, 7)] {
             let mut bytes = good.bytes();
             bytes[at] = value;
             let moved = vec![(None, Counter::IpHeader as usize, 1)];
             assert_eq!(judge(&mut rig, &bytes), Effect { moved, ..Effect::default() });
         }
-        // Every reject reason was met.
+        // Every reject reason was met, but for the one that the controller finds.
         for counter in Counter::ALL.iter().filter(|counter| counter.kind() == Kind::Rejected) {
             assert!(
-                *counter == Counter::IpHeader || faults.iter().any(|(met, ..)| met == counter),
+                matches!(counter, Counter::IpHeader | Counter::AddressList)
+                    || faults.iter().any(|(met, ..)| met == counter),
                 "{counter:?} has no frame"
             );
         }

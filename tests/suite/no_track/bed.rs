@@ -237,7 +237,10 @@ impl Bed {
             ("no_track in JSON", field(vip, "no_track") == Value::Bool(self.variant.no_track)),
             ("the own address in JSON", show.presence("VI_1", self.own()) == own),
             ("state in the overview", has(&overview, &["VI_1", "eth0", " 51 ", state])),
-            ("reasons in the overview", faults.iter().all(|f| has(&overview, &["fault", f.0, f.1]))),
+            (
+                "reasons in the overview",
+                faults.iter().all(|f| has(&overview, &["fault", f.0, f.1])),
+            ),
             ("pending in the overview", pending == usize::from(presence.starts_with("pending"))),
             (
                 "the address in the overview",

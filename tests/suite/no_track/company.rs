@@ -103,7 +103,9 @@ pub(crate) fn with_route_no_track(bed: &Bed) {
     bed.runs(&daemon, PENDING_DOWN);
     std::thread::sleep(WHILE);
     assert_eq!(bed.route_state(&daemon), PENDING_DOWN);
-    assert!(daemon.words(Some("VI_1")).contains(&format!("{} dev eth4: {PENDING_DOWN}", bed.net())));
+    assert!(
+        daemon.words(Some("VI_1")).contains(&format!("{} dev eth4: {PENDING_DOWN}", bed.net()))
+    );
     bed.us.ip("link set eth4 up");
     eventually(SOON, "the route again", || bed.routed().then_some(()));
     bed.announced_once(&far, mark_far);
@@ -271,9 +273,7 @@ pub(crate) fn one_of_two_returns(bed: &Bed) {
     let [four, five] = ["eth4", "eth5"].map(|name| ("tracked-interface", name));
     let vip = (why, what.as_str());
     // In either order.
-    for (first, second, left) in
-        [("eth4", "eth5", vec![five]), ("eth5", "eth4", vec![four, vip])]
-    {
+    for (first, second, left) in [("eth4", "eth5", vec![five]), ("eth5", "eth4", vec![four, vip])] {
         let (said, mark) = (daemon.mark(), wire.mark());
         bed.us.ip("link set eth4 down");
         bed.us.ip("link set eth5 down");

@@ -111,9 +111,9 @@ fn rows() -> Vec<Row> {
 
 /// The cases of a column, for one of the daemons.
 fn cases(column: Column, kind: Kind) -> Vec<Case<'static>> {
-    let rows = rows().into_iter().filter(|row| {
-        row.column == column && (kind == Kind::Xvrrp || row.keepalived)
-    });
+    let rows = rows()
+        .into_iter()
+        .filter(|row| row.column == column && (kind == Kind::Xvrrp || row.keepalived));
     let one = |row: Row| {
         let (more, work) = (row.more, row.work);
         row.families.iter().map(move |&ipv6| {

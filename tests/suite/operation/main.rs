@@ -6,7 +6,9 @@
 //! - [`place`][]: places it cannot work in: no root, a taken XDP hook, an address refused
 //! - [`notify`][]: what notify fifos are told
 //! - [`election`][]: preemption, the owner, announcements
+//! - [`control`][]: the control socket and its verbs
 //! - [`foreign`][]: somebody else's XDP program
+mod control;
 mod election;
 mod foreign;
 mod input;

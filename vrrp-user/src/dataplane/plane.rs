@@ -9,17 +9,22 @@ use super::memory::Memory;
 use super::object::Missing;
 use super::port::{Dataplane, News, PortReport, RouterRule, XdpMode, stamp};
 use super::program::{LoadError, Loaded, Program};
+use super::rejects::Rejects;
 pub use super::settings::Settings;
 use super::socket::PacketSocket;
 use super::swap::{Port, Receiver};
 use crate::engine::input::{Heard, Stamp};
 use anyhow::{Context, anyhow, bail};
 use rustix::event::{PollFd, PollFlags, poll};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use vrrp_common::counter::Counter;
 use vrrp_common::ident::RouterId;
 use vrrp_common::layout::{self, Counts, Expect, LARGE_EVENT, PeerKey, rule_index};
 use vrrp_common::time::Instant;
+use vrrp_common::wire::check::Owner;
 
 /// More packets than a socket's buffer can hold, so that a flood does not keep a drain from ending.
 const MOST_QUEUED: u32 = 16_384;
@@ -47,6 +52,8 @@ pub struct Plane {
     /// To be told.
     pub(super) changed: Vec<PortReport>,
     routers: BTreeMap<u32, Router>,
+    /// [`Program::lost`] when routers were last looked at.
+    lost_total: u64,
     memory: Memory,
     buffer: Box<[u8]>,
 }
@@ -76,6 +83,7 @@ impl Plane {
             tickets: 0,
             changed: Vec::new(),
             routers: BTreeMap::new(),
+            lost_total: 0,
             memory: Memory::default(),
             buffer: vec![0; LARGE_EVENT + 1].into_boxed_slice(),
         })
@@ -84,6 +92,12 @@ impl Plane {
     /// Why there is no XDP program, where there is none.
     pub fn unavailable(&self) -> Option<&str> {
         self.unavailable.as_deref()
+    }
+
+    /// Who to ask what was rejected, from another thread than the loop's.
+    pub fn rejects(&mut self) -> Rejects {
+        let maps = self.program.as_mut().and_then(Program::counting_maps);
+        Rejects::new(maps, Arc::clone(&self.memory.any_rejected))
     }
 
     /// The loaded program, for test runs.
@@ -140,6 +154,27 @@ impl Plane {
         for peer in &router.peers {
             self.forget_peer(peer);
         }
+    }
+
+    /// Writes the rule of a router and its peers, in the order of [`Router::peers`].
+    fn write_router(
+        &mut self,
+        router: &Router,
+        rule: &layout::Rule,
+        appears: bool,
+        peers: &[(IpAddr, layout::Peer)],
+    ) -> anyhow::Result<()> {
+        for (key, (_, peer)) in router.peers.iter().zip(peers) {
+            if let Some(program) = &mut self.program {
+                program.set_peer(key, peer).context("adding a unicast peer")?;
+            }
+            self.memory.peers.insert(*key, *peer);
+        }
+        if let Some(program) = &mut self.program {
+            program.set_rule(router.rule, rule, appears).context("writing a rule")?;
+        }
+        self.memory.rules.insert(router.rule, *rule);
+        Ok(())
     }
 
     fn forget_peer(&mut self, peer: &PeerKey) {
@@ -258,25 +293,22 @@ impl Dataplane for Plane {
             Some(_) => {}
         }
         let rule = layout::Rule { router: id + 1, ..router.rule };
-        let mut peers = Vec::with_capacity(router.peers.len());
-        for (address, peer) in &router.peers {
-            let key = PeerKey { router: id, pad: 0, source: layout::address(*address) };
-            self.memory.peers.insert(key, *peer);
-            if let Some(program) = &mut self.program {
-                program.set_peer(&key, peer).context("adding a unicast peer")?;
-            }
-            peers.push(key);
-        }
-        if let Some(program) = &mut self.program {
-            program.set_rule(index, &rule, other.is_none()).context("writing a rule")?;
-        }
-        self.memory.rules.insert(index, rule);
+        let key = |address| PeerKey { router: id, pad: 0, source: layout::address(address) };
+        let peers: Vec<_> = router.peers.iter().map(|(address, _)| key(*address)).collect();
         let kept = old.filter(|old| old.rule == index);
-        for peer in kept.iter().flat_map(|old| &old.peers).filter(|peer| !peers.contains(peer)) {
+        // Those that are no longer wanted make room first.
+        let wanted: HashSet<_> = peers.iter().collect();
+        for peer in kept.iter().flat_map(|old| &old.peers).filter(|peer| !wanted.contains(peer)) {
             self.forget_peer(peer);
         }
         let lost = kept.map_or(0, |old| old.lost);
-        self.routers.insert(id, Router { port, rule: index, peers, lost });
+        let new = Router { port, rule: index, peers, lost };
+        if let Err(why) = self.write_router(&new, &rule, other.is_none(), &router.peers) {
+            // Half of a router hears some of what it should: it hears nothing, and who asked knows.
+            self.forget_rule(&new);
+            return Err(why);
+        }
+        self.routers.insert(id, new);
         Ok(())
     }
 
@@ -372,13 +404,28 @@ impl Dataplane for Plane {
         )
     }
 
+    fn refuse(&mut self, router: RouterId, remarks: u32, counter: Counter) {
+        if self.routers.contains_key(&router.0) {
+            self.memory.refuse(router.0, remarks, counter);
+        }
+    }
+
+    fn rejected(&mut self) -> HashMap<Owner, Counts> {
+        std::mem::take(&mut self.memory.rejected)
+    }
+
     fn ports(&self) -> Vec<PortReport> {
         self.ports.iter().map(|(&number, port)| self.report(number, port)).collect()
     }
 
     fn lost(&mut self) -> Vec<RouterId> {
-        let Self { program, ports, routers, .. } = self;
+        let Self { program, ports, routers, lost_total, .. } = self;
         let mut lost = Vec::new();
+        let total = program.as_ref().map_or(0, Program::lost);
+        if total == *lost_total && !ports.values().any(|port| port.overflowed) {
+            return lost;
+        }
+        *lost_total = total;
         for (&id, router) in routers.iter_mut() {
             let seen = program.as_ref().map_or(0, |program| program.seen(id as usize).lost);
             let overflowed = ports.get(&router.port).is_some_and(|port| port.overflowed);
@@ -403,7 +450,8 @@ fn refusal(report: &PortReport) -> anyhow::Error {
 fn sum(socket: Option<&Counts>, xdp: Option<Counts>) -> Counts {
     let mut total = xdp.unwrap_or_default();
     for (total, count) in total.0.iter_mut().zip(socket.iter().flat_map(|counts| &counts.0)) {
-        *total += count;
+        // What was taken back is less than nothing on one side.
+        *total = total.wrapping_add(*count);
     }
     total
 }

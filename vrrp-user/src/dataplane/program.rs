@@ -1,10 +1,12 @@
 //! What is the loaded XDP program, and what can be done with its maps.
 //!
 //! The program itself goes to whoever attaches it; its maps stay with the loop.
+use super::clock;
 use super::log::Messages;
 use super::object;
 use super::pod::MapPod;
 use super::port::Path;
+use super::rejects;
 use super::settings::Settings;
 use super::shared::Shared;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf};
@@ -73,7 +75,7 @@ const SMALLEST_RECORD: u32 = 256;
 pub struct Link(XdpLinkId);
 
 type Typed<T> = Array<MapData, MapPod<T>>;
-type PerCpu<T> = PerCpuArray<MapData, MapPod<T>>;
+pub(super) type PerCpu<T> = PerCpuArray<MapData, MapPod<T>>;
 
 /// The loaded program, to be put on interfaces. It is detached everywhere when the last of its
 /// owners, of which [`Program`] is one, is dropped.
@@ -94,8 +96,13 @@ pub struct Program {
     expect: Shared<Expect>,
     seen: Shared<Seen>,
     seen_map: Typed<Seen>,
+    lost: Shared<u64>,
+    /// How long the coarse clock says the same.
+    tick: u64,
     router_counts: PerCpu<Counts>,
     port_counts: PerCpu<Counts>,
+    /// For whoever else reads what is counted.
+    counting: Option<rejects::Maps>,
     events: RingBuf<MapData>,
     /// More records than the ring can hold.
     ring_records: u32,
@@ -117,12 +124,12 @@ impl Loaded {
     /// Attaches it. This waits for the kernel.
     pub fn attach(&mut self, ifindex: u32, path: Path) -> Result<Link, ProgramError> {
         let mode = if path == Path::XdpNative { XdpMode::Driver } else { XdpMode::Skb };
-        with(&self.ebpf, |xdp| xdp.attach_to_if_index(ifindex, mode).map(Link))?
+        with(&self.ebpf, name::PROGRAM, |xdp| xdp.attach_to_if_index(ifindex, mode).map(Link))?
     }
 
     /// Detaches it. This waits for the kernel.
     pub fn detach(&mut self, link: Link) -> Result<(), ProgramError> {
-        with(&self.ebpf, |xdp| xdp.detach(link.0))?
+        with(&self.ebpf, name::PROGRAM, |xdp| xdp.detach(link.0))?
     }
 }
 
@@ -155,11 +162,18 @@ impl Program {
             .map_err(|why| LoadError::Shared { map: name::EXPECT, why })?;
         let seen = Shared::seen(descriptor(&ebpf, name::SEEN)?, routers)
             .map_err(|why| LoadError::Shared { map: name::SEEN, why })?;
+        let lost = Shared::number(descriptor(&ebpf, name::LOST)?)
+            .map_err(|why| LoadError::Shared { map: name::LOST, why })?;
         let cpus = nr_cpus().map_err(|(what, why)| LoadError::Cpus(what, why))?;
         let fast_ports = take(&mut ebpf, name::FAST_PORTS)?;
         let ports = take(&mut ebpf, name::PORTS)?;
         let rules = take(&mut ebpf, name::RULES)?;
         let peers = take(&mut ebpf, name::PEERS)?;
+        let counting = Some(rejects::Maps {
+            all: take(&mut ebpf, name::REJECTED)?,
+            routers: again(&ebpf, name::ROUTER_COUNTS)?,
+            ports: again(&ebpf, name::PORT_COUNTS)?,
+        });
         let router_counts = take(&mut ebpf, name::ROUTER_COUNTS)?;
         let port_counts = take(&mut ebpf, name::PORT_COUNTS)?;
         let events = take(&mut ebpf, name::EVENTS)?;
@@ -179,8 +193,11 @@ impl Program {
             expect,
             seen,
             seen_map,
+            lost,
+            tick: clock::tick(),
             router_counts,
             port_counts,
+            counting,
             events,
             ring_records,
             messages,
@@ -195,7 +212,22 @@ impl Program {
 
     /// The program itself, for test runs. This waits while it is being attached somewhere.
     pub fn raw<T>(&self, ask: impl FnOnce(&mut Xdp) -> T) -> Result<T, ProgramError> {
-        with(&self.ebpf, ask)
+        with(&self.ebpf, name::PROGRAM, ask)
+    }
+
+    /// A program that does nothing, loaded when it is first asked for.
+    pub fn empty<T>(&self, ask: impl FnOnce(&mut Xdp) -> T) -> Result<T, ProgramError> {
+        with(&self.ebpf, name::EMPTY, |xdp| {
+            if xdp.fd().is_err() {
+                xdp.load()?;
+            }
+            Ok(ask(xdp))
+        })?
+    }
+
+    /// The maps that count, for another thread to read; there is one who can have them.
+    pub(super) const fn counting_maps(&mut self) -> Option<rejects::Maps> {
+        self.counting.take()
     }
 
     /// Says which port frames of `key` belong to, or that they belong to none.
@@ -233,9 +265,23 @@ impl Program {
         self.expect.write(router, expect);
     }
 
-    /// Reads a stamp.
+    /// Reads a stamp. Where copies came too fast to be stamped, its time is the latest at which the
+    /// last of them can have come.
     pub fn seen(&self, router: usize) -> Seen {
-        self.seen.read(router)
+        let seen = self.seen.read(router);
+        if seen.latest(self.tick) == seen.at {
+            return seen;
+        }
+        // What is noted after the clock was read came before news that will be stamped later: that
+        // news, were there any, would have cleared the note.
+        let now = clock::monotonic().as_nanos();
+        let seen = self.seen.read(router);
+        Seen { at: seen.latest(self.tick).min(now).max(seen.at), ..seen }
+    }
+
+    /// Grows after any router lost news.
+    pub fn lost(&self) -> u64 {
+        self.lost.get()
     }
 
     /// Forgets the stamp and the counters of a router.
@@ -286,10 +332,14 @@ impl Program {
     }
 }
 
-/// Does something with the program.
-fn with<T>(ebpf: &Mutex<Ebpf>, ask: impl FnOnce(&mut Xdp) -> T) -> Result<T, ProgramError> {
+/// Does something with a program.
+fn with<T>(
+    ebpf: &Mutex<Ebpf>,
+    name: &str,
+    ask: impl FnOnce(&mut Xdp) -> T,
+) -> Result<T, ProgramError> {
     let mut ebpf = ebpf.lock().unwrap_or_else(PoisonError::into_inner);
-    let program = ebpf.program_mut(name::PROGRAM).ok_or(ProgramError::NotLoaded)?;
+    let program = ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
     Ok(ask(program.try_into()?))
 }
 
@@ -310,6 +360,17 @@ fn take<M: TryFrom<Map, Error = MapError>>(
     M::try_from(taken).map_err(|why| LoadError::Map { map, why })
 }
 
+/// One more handle of a map that stays where it is.
+fn again(ebpf: &Ebpf, map: &'static str) -> Result<PerCpu<Counts>, LoadError> {
+    let Some(Map::PerCpuArray(data)) = ebpf.map(map) else { return Err(LoadError::Without(map)) };
+    let descriptor = data.fd().as_fd().try_clone_to_owned();
+    let descriptor = descriptor.map_err(|why| LoadError::Shared { map, why })?;
+    MapData::from_fd(descriptor)
+        .map(Map::PerCpuArray)
+        .and_then(PerCpu::try_from)
+        .map_err(|why| LoadError::Map { map, why })
+}
+
 /// Removing what is not there is no failure.
 fn absent(removed: Result<(), MapError>) -> Result<(), MapError> {
     match removed {
@@ -325,7 +386,7 @@ fn zeros(cpus: usize) -> Result<PerCpuValues<MapPod<Counts>>, MapError> {
     PerCpuValues::try_from(vec![MapPod(Counts::default()); cpus]).map_err(MapError::IoError)
 }
 
-fn total(counts: &PerCpuValues<MapPod<Counts>>) -> Counts {
+pub(super) fn total(counts: &PerCpuValues<MapPod<Counts>>) -> Counts {
     let mut sum = Counts::default();
     for MapPod(Counts(counts)) in counts.iter() {
         for (sum, count) in sum.0.iter_mut().zip(counts) {

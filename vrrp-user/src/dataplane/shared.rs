@@ -69,17 +69,34 @@ impl Shared<Seen> {
             let before = generation();
             fence(Ordering::Acquire);
             // SAFETY: as above.
-            let (at, lost) = unsafe {
+            let (at, lost, tick, copies) = unsafe {
                 (
                     ptr::read_volatile(&raw const (*seen).at),
                     ptr::read_volatile(&raw const (*seen).lost),
+                    ptr::read_volatile(&raw const (*seen).tick),
+                    ptr::read_volatile(&raw const (*seen).copies),
                 )
             };
             fence(Ordering::Acquire);
             if generation() == before {
-                return Seen { at, generation: before, lost };
+                return Seen { at, generation: before, lost, tick, copies, pad: 0 };
             }
         }
+    }
+}
+
+impl Shared<u64> {
+    /// Maps a number for reading.
+    pub fn number(map: impl AsFd) -> io::Result<Self> {
+        Self::new(map, 1, ProtFlags::READ)
+    }
+
+    /// Reads it.
+    pub fn get(&self) -> u64 {
+        // SAFETY: a mapped, aligned number; volatile, for the program changes it meanwhile.
+        let number = unsafe { ptr::read_volatile(self.start.as_ptr()) };
+        fence(Ordering::Acquire);
+        number
     }
 }
 

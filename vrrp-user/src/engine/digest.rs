@@ -39,8 +39,11 @@ impl Router {
         if self.state == State::Backup {
             from(now, self.heard_at).hash(into);
             self.resigned.hash(into);
+            self.followed.hash(into);
             self.patient_until.map(|until| from(now, until)).hash(into);
         }
+        let held = self.held_until.filter(|until| now < *until);
+        held.map(|until| from(now, until)).hash(into);
         // An answer keeps another from being given for an interval at most.
         let answered = self.answered.filter(|at| now < *at + self.instance.advert_interval);
         answered.map(|at| from(now, at)).hash(into);

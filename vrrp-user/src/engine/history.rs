@@ -116,7 +116,8 @@ impl History {
     pub(super) fn note(&mut self, now: Instant, to: State, why: &Why, preempts: Preempts) {
         self.event = match (why, preempts) {
             (Why::Startup, _) => LastEvent::Startup,
-            (Why::Shutdown, _) => LastEvent::Shutdown,
+            // The standard knows no such event; its nearest is the end of the router.
+            (Why::Shutdown | Why::Demoted, _) => LastEvent::Shutdown,
             (Why::MasterDown | Why::MasterResigned, _) => LastEvent::MasterTimeout,
             (Why::Preempted, Preempts::AsOwner) => LastEvent::OwnerPreempt,
             (Why::Preempted, Preempts::AfterDelay) => LastEvent::PreemptHoldTimeout,
@@ -127,6 +128,7 @@ impl History {
             (Why::Faulty(fault), _) => match fault.reason {
                 Reason::NoSource => LastEvent::NoPrimaryIpAddress,
                 Reason::Interface
+                | Reason::Dataplane
                 | Reason::TrackedInterface
                 | Reason::AddressInterface
                 | Reason::RouteInterface => LastEvent::InterfaceDown,
@@ -159,7 +161,7 @@ impl History {
 pub(super) enum Preempts {
     /// Whatever is configured: it owns the addresses.
     AsOwner,
-    /// It has put up with a lower master for a while.
+    /// It has put up with a lower master for a while, by configuration or by command.
     AfterDelay,
     /// Without further ado.
     AtOnce,

@@ -104,7 +104,7 @@ impl Router {
             // keepalived: a recovered router waits like one that starts. The owner does not wait
             // (section 6.4.1).
             (State::Fault, Event::Recovered) => {
-                if self.priority == Priority::OWNER {
+                if self.priority == Priority::OWNER && !self.is_held(cx.now) {
                     self.become_active(cx, Why::Recovered);
                 } else {
                     self.become_backup(cx, Why::Recovered);
@@ -324,11 +324,12 @@ impl Router {
         }
     }
 
-    /// Own adverts that were looped back, adverts without an interval to count by, and what
-    /// `owner_ignore_adverts` asks to overlook.
+    /// Own adverts that were looped back, adverts without an interval to count by, lists that strict
+    /// mode drops, and what `owner_ignore_adverts` asks to overlook.
     fn ignores(&self, advert: &Advert) -> bool {
         self.source == Some(advert.source)
             || advert.header.interval() == Duration::ZERO
+            || self.instance.drops(advert.header, advert.same_addresses)
             || (self.instance.owner_ignore_adverts && self.priority == Priority::OWNER)
     }
 
@@ -352,9 +353,11 @@ impl Router {
     }
 
     /// Whether each advert like this one, whenever it comes, sets the timer anew. What is accepted
-    /// for the time of a `preempt_delay` only must stay news, or the end of that time is missed.
+    /// for the time of a `preempt_delay` only must stay news, or the end of that time is missed; so
+    /// must what may be dropped for its list, of which an expectation knows the checksum alone.
     fn refreshes(&self, header: Header) -> bool {
         header.priority() != Priority::RELEASE
+            && !self.instance.drops(header, false)
             && (!self.preempts() || header.priority() >= self.priority)
     }
 
@@ -362,9 +365,9 @@ impl Router {
     fn is_patient(&mut self, at: Instant) -> bool {
         let delay = self.instance.preempt_delay;
         if delay.is_zero() || self.priority == Priority::OWNER {
-            return false;
+            return self.is_held(at);
         }
-        at < *self.patient_until.get_or_insert(at + delay)
+        at < *self.patient_until.get_or_insert(at + delay) || self.is_held(at)
     }
 
     /// Whether the Adver_Timer is overdue by so much that others must have taken over.
@@ -372,7 +375,7 @@ impl Router {
         self.timers.main.is_some_and(|main| now > main + self.down_interval())
     }
 
-    fn set_down_timer(&mut self) {
+    pub(super) fn set_down_timer(&mut self) {
         let wait = if self.resigned { self.skew() } else { self.down_interval() };
         self.timers.main = Some(self.heard_at + wait);
     }
@@ -394,7 +397,7 @@ impl Router {
         };
     }
 
-    fn become_backup(&mut self, cx: &mut Context<'_>, why: Why) {
+    pub(super) fn become_backup(&mut self, cx: &mut Context<'_>, why: Why) {
         self.enter(cx, State::Backup, why);
         self.heard_at = cx.now;
         self.master_interval = self.instance.advert_interval;
@@ -402,7 +405,7 @@ impl Router {
     }
 
     /// Gives the mastership away.
-    fn resign(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn resign(&mut self, cx: &mut Context<'_>) {
         if cx.links.up(&self.instance.interface) {
             self.advertise(cx, Priority::RELEASE);
         }
@@ -424,7 +427,7 @@ impl Router {
     fn enter(&mut self, cx: &mut Context<'_>, to: State, why: Why) {
         let from = std::mem::replace(&mut self.state, to);
         self.since = cx.now;
-        let preempts = match (self.priority, self.patient_until) {
+        let preempts = match (self.priority, self.patient_until.or(self.held_until)) {
             (Priority::OWNER, _) => Preempts::AsOwner,
             (_, Some(_)) => Preempts::AfterDelay,
             (_, None) => Preempts::AtOnce,
@@ -434,6 +437,9 @@ impl Router {
         self.resigned = false;
         self.lower_heard = false;
         self.patient_until = None;
+        if matches!(to, State::Active | State::Initialize) {
+            self.held_until = None;
+        }
         self.followed = None;
         self.answered = None;
         self.counts.became_master += u64::from(to == State::Active);

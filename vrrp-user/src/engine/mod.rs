@@ -7,6 +7,7 @@
 //! living master before it takes over; before the first [`Input::Reload`] hand over every known
 //! interface, or routers start in Fault.
 mod deadlines;
+mod demote;
 mod digest;
 mod expected;
 mod faults;
@@ -31,12 +32,8 @@ use output::Output;
 use router::{Context, Router};
 use snapshot::RouterSnapshot;
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::time::Duration;
 use vrrp_common::ident::RouterId;
 use vrrp_common::time::Instant;
-
-/// One process that is late is late for all of its routers, so one remark in this time says it.
-const LATE_REMARKS: Duration = Duration::from_secs(10);
 
 /// Every router of one process.
 #[derive(Clone, Default)]
@@ -71,6 +68,12 @@ impl Engine {
             Input::Advert(advert) => self.heard(now, &advert, heard),
             Input::Link { name, state } => self.link(now, name, state, heard),
             Input::Lost { router, address } => self.lost(now, router, address, heard),
+            Input::Script { .. } | Input::File { .. } | Input::Processes { .. } => {}
+            Input::Placed { router, placed } => self.with(now, router, |router, cx| {
+                router.catch_up(cx, heard);
+                router.placed = placed;
+                router.links_changed(cx);
+            }),
             Input::Missed(router) => {
                 self.with(now, router, |router, cx| router.expect_nothing(cx));
             }
@@ -78,6 +81,10 @@ impl Engine {
             Input::Reload(config) => self.reload(now, &config, heard),
             Input::Announce(router) => self.with(now, router, |router, cx| {
                 router.announce(cx, router.instance.garp.repeat);
+            }),
+            Input::Demote { router, hold } => self.with(now, router, |router, cx| {
+                router.catch_up(cx, heard);
+                router.demote(cx, hold);
             }),
             Input::Shutdown => self.shutdown(now),
         }
@@ -111,10 +118,13 @@ impl Engine {
     }
 
     fn heard(&mut self, now: Instant, advert: &Advert, heard: &dyn Heard) {
+        let mut late_since = self.late_since;
         self.with(now, advert.router, |router, cx| {
             router.catch_up(cx, heard);
+            router.remark_late(cx, &mut late_since);
             router.step(cx, Event::Advert(advert));
         });
+        self.late_since = late_since;
     }
 
     fn link(&mut self, now: Instant, name: Name, state: LinkState, heard: &dyn Heard) {
@@ -153,11 +163,7 @@ impl Engine {
         {
             self.with(now, router, |router, cx| {
                 router.catch_up(cx, heard);
-                if late_since.is_none_or(|since| now > since + LATE_REMARKS)
-                    && router.remark_late(cx)
-                {
-                    late_since = Some(now);
-                }
+                router.remark_late(cx, &mut late_since);
                 router.expire(cx);
             });
         }

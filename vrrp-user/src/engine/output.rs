@@ -73,6 +73,19 @@ pub enum Output {
         /// In words, for the log.
         why: Why,
     },
+    /// A sync group changed as one. It comes before its members' transitions to BACKUP and FAULT,
+    /// after those to MASTER, as keepalived tells it.
+    GroupTransition {
+        /// The group.
+        group: Name,
+        /// To this state.
+        to: State,
+    },
+    /// A master heard an advert of lower priority (`notify_master_rx_lower_pri`).
+    LowerHeard {
+        /// The router.
+        router: RouterId,
+    },
     /// The effective priority changed.
     PriorityChanged {
         /// The router.
@@ -136,6 +149,8 @@ pub enum Why {
         /// The address.
         address: Name,
     },
+    /// An operator took the mastership away.
+    Demoted,
     /// This process was late and another took over meanwhile.
     Late,
 }

@@ -111,11 +111,9 @@ impl Router {
                     self.master_interval = self.instance.advert_interval;
                 }
                 self.rules_changed(cx);
-                // The dataplane was told of the router anew: let it know of this too.
-                if let Some(expectation) = self.expected.current() {
-                    let expectation = Some(expectation);
-                    cx.outputs.push_back(Output::Expect { router: cx.id, expectation });
-                }
+                // What was expected was judged by the old rules: its list, its interval, whether it
+                // is used at all.
+                self.expect_nothing(cx);
             }
             State::Active => {
                 let garp = self.instance.garp;

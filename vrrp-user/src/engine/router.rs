@@ -6,7 +6,7 @@ use super::input::{Heard, LinkState};
 use super::links::Links;
 use super::machine::Event;
 use super::output::Output;
-use super::snapshot::{Fault, RouterSnapshot, State};
+use super::snapshot::{Fault, Reason, RouterSnapshot, State};
 use super::timing;
 use crate::config::model::{Instance, Name, Vip};
 use std::collections::{BTreeSet, VecDeque};
@@ -15,6 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use vrrp_common::ident::{Priority, RouterId};
 use vrrp_common::time::Instant;
+
+/// One process that is late is late for all of its routers, so one remark in this time says it.
+const LATE_REMARKS: Duration = Duration::from_secs(10);
 
 /// What a router may use while one input is handled.
 pub(super) struct Context<'a> {
@@ -57,6 +60,8 @@ pub(super) struct Router {
     /// After tracking.
     pub(super) priority: Priority,
     pub(super) source: Option<IpAddr>,
+    /// The dataplane and the sockets have a place for it.
+    pub(super) placed: bool,
     pub(super) timers: Timers,
     /// Backup: when the Active_Down_Timer was last set.
     pub(super) heard_at: Instant,
@@ -66,6 +71,8 @@ pub(super) struct Router {
     pub(super) lower_heard: bool,
     /// Backup: lower masters are put up with until then (`preempt_delay`).
     pub(super) patient_until: Option<Instant>,
+    /// Living masters are not preempted until then, for an operator said so.
+    pub(super) held_until: Option<Instant>,
     /// Active_Adver_Interval.
     pub(super) master_interval: Duration,
     pub(super) master: Option<IpAddr>,
@@ -91,11 +98,13 @@ impl Router {
             faults: faults::faults(&instance, links),
             priority: faults::effective_priority(&instance, links),
             source: None,
+            placed: true,
             timers: Timers::default(),
             heard_at: now,
             resigned: false,
             lower_heard: false,
             patient_until: None,
+            held_until: None,
             master_interval: instance.advert_interval,
             master: None,
             master_priority: None,
@@ -142,18 +151,18 @@ impl Router {
     }
 
     /// Says so where a master missed a whole interval: who looks for the reason of a flap should
-    /// find it (RFC 9568 section 2.5).
-    pub(super) fn remark_late(&self, cx: &mut Context<'_>) -> bool {
-        let Some(due) = self.timers.main.filter(|_| self.state == State::Active) else {
-            return false;
-        };
+    /// find it (RFC 9568 section 2.5). `said` is when it was last said of any.
+    pub(super) fn remark_late(&self, cx: &mut Context<'_>, said: &mut Option<Instant>) {
+        let Some(due) = self.timers.main.filter(|_| self.state == State::Active) else { return };
         let late = cx.now.since(due);
-        if late < self.instance.advert_interval {
-            return false;
+        if late < self.instance.advert_interval
+            || said.is_some_and(|said| cx.now <= said + LATE_REMARKS)
+        {
+            return;
         }
+        *said = Some(cx.now);
         let what = format!("this process is late: an advert was due {} ms ago", late.as_millis());
         cx.outputs.push_back(Output::Remark { router: cx.id, what });
-        true
     }
 
     /// Looks at the interfaces again.
@@ -169,7 +178,11 @@ impl Router {
             cx.outputs.push_back(Output::PriorityChanged { router: cx.id, priority });
             self.rules_changed(cx);
         }
-        let faults = faults::faults(&self.instance, cx.links);
+        let mut faults = faults::faults(&self.instance, cx.links);
+        if !self.placed {
+            let object = self.instance.interface.clone();
+            faults.insert(Fault { reason: Reason::Dataplane, object });
+        }
         if faults == self.faults {
             return;
         }
@@ -241,6 +254,7 @@ impl Router {
             skew: self.skew(),
             down_interval: self.down_interval(),
             deadline: self.deadline(),
+            held_until: self.held_until,
             adverts_sent: self.counts.adverts_sent,
             priority_zero_sent: self.counts.priority_zero_sent,
             became_master: self.counts.became_master,

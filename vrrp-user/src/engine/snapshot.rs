@@ -49,6 +49,8 @@ pub enum Reason {
     Interface,
     /// The instance's own interface has no address to send from.
     NoSource,
+    /// There is no place for it in the dataplane or the sockets of its interface.
+    Dataplane,
     /// An interface under `track_interface` without weight is down or missing.
     TrackedInterface,
     /// The interface of a virtual address is down or missing.
@@ -88,6 +90,8 @@ pub struct RouterSnapshot {
     pub down_interval: Duration,
     /// When its next timer ends.
     pub deadline: Option<Instant>,
+    /// Until when it preempts no living master, for an operator demoted it.
+    pub held_until: Option<Instant>,
     /// Adverts sent.
     pub adverts_sent: u64,
     /// Adverts with priority 0 sent.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use vrrp_common::counter::Counter;
 use vrrp_common::ident::{Family, Priority, Version};
 use vrrp_common::layout::Counts;
+use vrrp_common::time::Instant;
 
 /// One router's report.
 pub fn instance(
@@ -72,6 +73,11 @@ pub fn instance(
         master_interval_us: micros(router.master_interval),
         skew_us: micros(router.skew),
         down_interval_us: micros(router.down_interval),
+        timer_ms: router.deadline.map(|at| millis(at.since(clock.now))),
+        hold_ms: router
+            .held_until
+            .filter(|until| *until > clock.now)
+            .map(|until| millis(until.since(clock.now))),
         faults: router
             .faults
             .iter()
@@ -108,9 +114,50 @@ pub fn port(port: &PortReport) -> model::Port {
     }
 }
 
+/// Only what is counted.
+pub fn counted(snapshot: &model::Snapshot) -> model::Counters {
+    let instances = snapshot.instances.iter().map(|instance| {
+        let mut counters = instance.counters.clone();
+        let own = [
+            ("adverts_sent", instance.adverts_sent),
+            ("priority_zero_sent", instance.priority_zero_sent),
+            ("became_master", instance.became_master),
+            ("released_master", instance.released_master),
+        ];
+        counters.extend(own.map(|(name, count)| (name.to_owned(), count)));
+        (instance.name.clone(), counters)
+    });
+    let ports = snapshot.ports.iter().map(|port| (port.interface.clone(), port.counters.clone()));
+    model::Counters {
+        instances: instances.collect(),
+        ports: ports.collect(),
+        controller: snapshot.controller.clone(),
+    }
+}
+
+/// One transition's report.
+pub fn event(
+    clock: Clock,
+    at: Instant,
+    instance: &str,
+    (from, to): (State, State),
+    priority: Priority,
+    why: String,
+) -> model::Event {
+    model::Event {
+        datetime: standard::datetime(clock, at),
+        ago_ms: millis(clock.now.since(at)),
+        instance: instance.to_owned(),
+        from: from.to_string(),
+        to: to.to_string(),
+        priority: priority.0,
+        why,
+    }
+}
+
 /// Counters by name, those at zero included: a counter that appears with its first event cannot be
 /// told from one that does not exist.
-fn counters(counts: &Counts) -> BTreeMap<String, u64> {
+pub fn counters(counts: &Counts) -> BTreeMap<String, u64> {
     Counter::ALL
         .iter()
         .zip(counts.0)
@@ -123,6 +170,7 @@ pub const fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::Interface => "interface",
         Reason::NoSource => "no-source",
+        Reason::Dataplane => "dataplane",
         Reason::TrackedInterface => "tracked-interface",
         Reason::AddressInterface => "address-interface",
         Reason::RouteInterface => "route-interface",

@@ -22,6 +22,9 @@ pub struct Snapshot {
     pub config: String,
     /// Why the last reload was refused, if it was.
     pub reload_error: Option<String>,
+    /// Log lines that were dropped, for nobody read them in time.
+    #[serde(default)]
+    pub log_dropped: u64,
     /// Routers, by name.
     pub instances: Vec<Instance>,
     /// Where adverts come in.
@@ -74,6 +77,12 @@ pub struct Instance {
     pub skew_us: u64,
     /// Active_Down_Interval.
     pub down_interval_us: u64,
+    /// Time until its next timer ends: in BACKUP that of the master's silence.
+    #[serde(default)]
+    pub timer_ms: Option<u64>,
+    /// Time for which it preempts no other master, for an operator demoted it.
+    #[serde(default)]
+    pub hold_ms: Option<u64>,
     /// Why it is in FAULT.
     pub faults: Vec<Fault>,
     /// What makes the effective priority differ from the configured one.
@@ -100,7 +109,7 @@ pub struct Instance {
 /// One reason for FAULT.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Fault {
-    /// Kind: `interface`, `no-source`, `tracked-interface`, `address-interface`, `route-interface`.
+    /// Kind: `interface`, `no-source`, `dataplane`, `tracked-interface`, `address-interface`, `route-interface`.
     pub reason: String,
     /// Interface, address or route.
     pub object: String,
@@ -177,4 +186,68 @@ pub struct Controller {
     pub wakeups: u64,
     /// Adverts the kernel would not send.
     pub send_errors: u64,
+}
+
+/// Only what is counted.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Counters {
+    /// By instance, by counter: what it sent and became, and what it received by verdict and remark.
+    pub instances: BTreeMap<String, BTreeMap<String, u64>>,
+    /// By interface, by reason: packets that belong to no router.
+    pub ports: BTreeMap<String, BTreeMap<String, u64>>,
+    /// What the controller had to do itself.
+    pub controller: Controller,
+}
+
+/// One transition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When (RFC 3339, UTC).
+    pub datetime: String,
+    /// How long ago.
+    pub ago_ms: u64,
+    /// Name of the instance.
+    pub instance: String,
+    /// State before.
+    pub from: String,
+    /// State since.
+    pub to: String,
+    /// Effective priority.
+    pub priority: u8,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// The XDP program as the kernel knows it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Program {
+    /// Kernel id.
+    pub id: u32,
+    /// Name.
+    pub name: String,
+    /// Instructions the verifier went through.
+    pub verified_instructions: Option<u32>,
+    /// Size in bytes before it was compiled for the processor.
+    pub size: Option<u32>,
+    /// Size in bytes for the processor; nothing where it is interpreted.
+    pub jited_size: Option<u32>,
+    /// Times it ran while the kernel counted them.
+    pub runs: u64,
+    /// Time it ran meanwhile.
+    pub run_time_ns: u64,
+    /// Whether the kernel counts runs at this moment.
+    pub counting: bool,
+    /// Where it is.
+    pub interfaces: Vec<Hook>,
+}
+
+/// An interface and what was decided there.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Hook {
+    /// Interface.
+    pub interface: String,
+    /// `xdp-native`, `xdp-skb` or `socket`.
+    pub path: String,
+    /// Packets by verdict and remark, of all routers there and of none.
+    pub counters: BTreeMap<String, u64>,
 }

@@ -36,7 +36,8 @@ pub(super) fn find(privilege: Privilege) -> Result<Record> {
         library(&rustc)?;
     }
     let mut version = Version::of(&rustc)?;
-    let old = |version: &Version| version.llvm_major().parse::<u32>().is_ok_and(|v| v < OLDEST_LLVM);
+    let old =
+        |version: &Version| version.llvm_major().parse::<u32>().is_ok_and(|v| v < OLDEST_LLVM);
     if old(&version) {
         packages::install(&COMPILER, privilege).context("Debian's compiler is too old")?;
         version = Version::of(&rustc)?;

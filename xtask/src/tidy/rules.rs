@@ -7,7 +7,8 @@ const LONGEST: usize = 500;
 
 /// The only files with `unsafe`: the accessor and the map pointers of the XDP program, the bridge
 /// and the shared memory of the dataplane, and calls that no crate offers, in the daemon and tests.
-const UNSAFE: [&str; 11] = [
+const UNSAFE: [&str; 12] = [
+    "tests/src/bench/wire.rs",
     "tests/src/kernel_rig.rs",
     "tests/src/lab/socket.rs",
     "vrrp-ebpf/src/main.rs",

@@ -34,6 +34,33 @@ fn route(no_track: bool) -> Route {
     }
 }
 
+/// Who can neither hear nor speak must not become master, and starts when it can.
+#[test]
+fn a_router_without_a_place_is_in_fault() {
+    let mut rig = Rig::with(fixture());
+    let placed = |placed| Input::Placed { router: ROUTER, placed };
+    assert_eq!(rig.tell(placed(true)), []);
+    let fault = fault(Reason::Dataplane, "eth0");
+    let outputs = rig.tell(placed(false));
+    assert!(outputs.contains(&transition(
+        State::Backup,
+        State::Fault,
+        100,
+        Why::Faulty(fault.clone())
+    )));
+    assert_eq!(rig.engine.deadline(), None);
+    // It is one reason of several.
+    rig.tell(down("eth0"));
+    rig.tell(up("eth0"));
+    assert_eq!(rig.router().faults, [fault].into());
+    let outputs = rig.tell(placed(true));
+    assert!(outputs.contains(&transition(State::Fault, State::Backup, 100, Why::Recovered)));
+    // A master resigns.
+    let mut rig = Rig::active(fixture());
+    assert!(rig.tell(placed(false)).contains(&advert(0)));
+    assert_eq!(rig.state(), State::Fault);
+}
+
 #[test]
 fn a_dead_interface_ends_the_mastership_without_a_word() {
     let mut rig = Rig::active(fixture());

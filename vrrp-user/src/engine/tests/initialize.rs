@@ -52,6 +52,7 @@ fn an_advert_before_the_start_changes_nothing() {
     let config = Config {
         instances: vec![Arc::new(fixture())],
         globals: crate::config::model::Globals { startup_delay: 7000 * MS, ..Default::default() },
+        ..Config::default()
     };
     rig.tell(Input::Reload(Arc::new(config)));
     assert_eq!(rig.state(), State::Initialize);
@@ -69,7 +70,7 @@ fn a_fault_that_is_there_at_the_end_of_the_startup_delay_counts() {
     let mut rig = Rig::new();
     let globals = crate::config::model::Globals { startup_delay: 7000 * MS, ..Default::default() };
     let instances = vec![Arc::new(fixture())];
-    rig.tell(Input::Reload(Arc::new(Config { instances, globals })));
+    rig.tell(Input::Reload(Arc::new(Config { instances, globals, ..Config::default() })));
     assert_eq!(rig.tell(down("eth0")), []);
     rig.expire();
     assert_eq!(rig.state(), State::Fault);

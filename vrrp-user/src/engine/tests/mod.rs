@@ -1,6 +1,7 @@
 //! Does each event do what the RFCs and keepalived say.
 mod active;
 mod backup;
+mod demote;
 mod digest;
 mod expected;
 mod faults;
