@@ -110,6 +110,8 @@ impl Packet {
                 frame.extend([0, 0, 0, 0, self.hop_limit, proto::PROTOCOL, 0, 0]);
                 frame.extend(source.octets());
                 frame.extend(proto::GROUP_V4.octets());
+                let checksum = Sum::ZERO.add_bytes(&frame[14..]).checksum();
+                frame[24..26].copy_from_slice(&checksum.to_be_bytes());
             }
             IpAddr::V6(source) => {
                 frame.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
@@ -242,6 +244,22 @@ fn every_single_bit_flip_is_rejected() {
             bad[bit / 8] ^= 1 << (bit % 8);
             let verdict = frame(bad.as_slice(), &tables);
             assert!(matches!(verdict, Verdict::Reject(..)), "bit {bit}: {verdict:?}");
+        }
+    }
+}
+
+/// Nor can one of its IPv4 header without the packet being rejected or no VRRP to the group any
+/// more: not the source either, which the message's own checksum need not cover.
+#[test]
+fn no_single_bit_flip_of_the_header_is_taken() {
+    let good = Packet::v3().frame();
+    for bit in 14 * 8..34 * 8 {
+        let mut bad = good.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        let verdict = frame(bad.as_slice(), &one(Family::V4, BOTH));
+        assert!(!matches!(verdict, Verdict::Accept(_)), "bit {bit}");
+        if (26..30).contains(&(bit / 8)) {
+            assert!(matches!(verdict, Verdict::Reject(Counter::IpHeader, Owner::Port(_))));
         }
     }
 }

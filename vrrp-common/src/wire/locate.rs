@@ -1,5 +1,6 @@
 //! Where in a frame is the VRRP message, and is there one.
 use super::bytes::Bytes;
+use super::checksum::Sum;
 use crate::counter::Counter;
 use crate::ident::Family;
 use crate::proto;
@@ -149,6 +150,17 @@ fn v4<B: Bytes + ?Sized>(bytes: &B, ip: usize) -> Option<Contents> {
     let header_len = (header[0] & 0xf) as usize * 4;
     let total = u16::from_be_bytes([header[2], header[3]]) as usize;
     if header[0] >> 4 != 4 || header_len < 20 || total < header_len {
+        return faulty(Counter::IpHeader);
+    }
+    // RFC 1122 section 3.2.1.2. The IP stack has not seen the packet yet, and the checksum of VRRPv3
+    // need not cover the source, by which equals elect.
+    let sum = if header_len == 20 {
+        let [first, second] = bytes.words(ip)?;
+        Sum::ZERO.add_memory64(first).add_memory64(second).add_memory32(destination)
+    } else {
+        bytes.sum(ip, header_len)?
+    };
+    if !sum.is_right() {
         return faulty(Counter::IpHeader);
     }
     // More fragments, or not the first.
