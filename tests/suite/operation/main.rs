@@ -1,6 +1,7 @@
 //! Does it behave as an operator expects: started, reloaded, stopped, misconfigured.
 //!
 //! - [`reload`][]: SIGHUP
+//! - [`top`][]: the live view
 //! - [`stop`][]: SIGTERM, SIGKILL and what is left behind
 //! - [`input`][]: configurations nobody should have written
 //! - [`place`][]: places it cannot work in: no root, a taken XDP hook, an address refused
@@ -18,6 +19,7 @@ mod notify;
 mod place;
 mod reload;
 mod stop;
+mod top;
 
 use std::time::Duration;
 

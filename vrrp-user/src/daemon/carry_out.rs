@@ -108,9 +108,6 @@ impl AdvertLoop {
             }
             Output::Own { router, own: true, .. } if !self.place_of(router).works() => {}
             Output::Own { router, own, announce } => {
-                // RFC 9568 section 6.4: the advert first. The network task has a thread of its own
-                // and would announce addresses while the advert is still queued.
-                self.transmitter.flush();
                 self.send_net(Command::Own { router, own, announce });
             }
             Output::Announce { router, times } => {
@@ -363,7 +360,7 @@ impl AdvertLoop {
                 LinkState::Up(addresses)
             };
         }
-        self.tell(clock::now(), Input::Link { name: name.clone(), state });
+        self.tell_of_many(clock::now(), Input::Link { name: name.clone(), state });
     }
 
     /// Takes note of ports that changed by themselves.

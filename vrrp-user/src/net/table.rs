@@ -86,7 +86,9 @@ impl Table {
                 // A change of the carrier's count between two messages that say "up" is a flap
                 // whose own messages were lost or merged.
                 let flapped = old.up && new.up && old.carrier_changes != new.carrier_changes;
-                if (old.up && !new.up) || flapped || old.name != new.name {
+                // Under another Ethernet address its neighbours do not find it.
+                let readdressed = old.up && old.mac != new.mac;
+                if (old.up && !new.up) || flapped || readdressed || old.name != new.name {
                     effect.fell = Some(old.name.clone());
                 }
                 if old.name != new.name {
