@@ -89,10 +89,11 @@ fn weight(kind: Kind) {
     let mark = wire.mark();
     write(&path, "-10\n");
     wire.wait_advert(mark, "10.0.0.1", SOON, |advert| advert.priority() == 80);
-    fifo.wait_count(3, SOON);
-    assert!(daemon.stop().success());
     fifo.wait_count(4, SOON);
+    assert!(daemon.stop().success());
+    fifo.wait_count(5, SOON);
     let expected = [
+        r#"INSTANCE "VI_1" BACKUP_PRIORITY 110"#,
         r#"INSTANCE "VI_1" BACKUP 110"#,
         r#"INSTANCE "VI_1" MASTER 110"#,
         r#"INSTANCE "VI_1" MASTER_PRIORITY 80"#,

@@ -443,12 +443,11 @@ impl AdvertLoop {
         let mut groups = self.config.groups.iter().filter(|g| g.notify_priority_changes);
         let group = groups.any(|group| group.members.contains(&known.instance.name));
         if known.instance.notify_priority_changes || group {
-            let event = match self.engine.router_snapshot(router).map(|snapshot| snapshot.state) {
-                Some(State::Active) => Event::MasterPriority,
-                Some(State::Backup | State::Fault) => Event::BackupPriority,
-                // It starts with this one.
-                Some(State::Initialize) | None => return,
-            };
+            let master = self
+                .engine
+                .router_snapshot(router)
+                .is_some_and(|snapshot| snapshot.state == State::Active);
+            let event = if master { Event::MasterPriority } else { Event::BackupPriority };
             self.notify(router, event, Some(priority));
         }
     }
