@@ -103,7 +103,7 @@ counters! {
     ModeMismatch = 20, Rejected, None, None, None, "mode_mismatch";
     /// A fragment.
     Fragment = 21, Rejected, None, None, None, "fragment";
-    /// An IP header that contradicts itself: header length, total length, extension headers before VRRP.
+    /// An IP header that cannot be right: header length, total length, header checksum, extension headers before VRRP.
     IpHeader = 22, Rejected, None, None, None, "ip_header";
     /// News that found the ring buffer full; the controller is told to look again.
     RingFull = 23, Remark, None, None, None, "ring_full";

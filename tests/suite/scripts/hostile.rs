@@ -95,7 +95,7 @@ fn measure(scripts: bool) -> Run {
         }
         us = us.line(&format!("track_script {{\n{}\n}}", lines.join("\n")));
         // Programs that are told, too.
-        let any = bed.script("any", "sleep 1000");
+        let any = bed.script("any", "exec sleep 1000");
         us = us.line(&format!("notify {}", any.display()));
     }
     let config = file("    script_user root", &[us]) + &text;

@@ -232,7 +232,7 @@ fn the_stop(kind: Kind) {
     let bed = Bed::new();
     let told = bed.path("told");
     let slow = bed.script("slow", &format!("sleep 0.3; echo slow >> {}", told.display()));
-    let never = format!("echo $$ >> {}; sleep 1000", bed.path("pid").display());
+    let never = format!("echo $$ >> {}; exec sleep 1000", bed.path("pid").display());
     let never = bed.script("never", &never);
     let instance = plain()
         .line(&format!("notify_stop {}", slow.display()))

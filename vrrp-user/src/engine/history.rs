@@ -129,18 +129,26 @@ impl History {
                 LastEvent::HigherPriorityBackup
             }
             (Why::Faulty(fault), _) => match fault.reason {
-                Reason::NoSource => LastEvent::NoPrimaryIpAddress,
+                Reason::NoSource | Reason::SourceMissing => LastEvent::NoPrimaryIpAddress,
+                // The standard knows no tracked object but interfaces.
                 Reason::Interface
                 | Reason::Dataplane
                 | Reason::TrackedInterface
                 | Reason::AddressInterface
-                | Reason::RouteInterface => LastEvent::InterfaceDown,
+                | Reason::RouteInterface
+                | Reason::Script
+                | Reason::File
+                | Reason::Process
+                | Reason::Awaited
+                | Reason::Member => LastEvent::InterfaceDown,
             },
             (Why::Recovered, _) => match self.fault {
-                Some(Reason::NoSource) => LastEvent::PrimaryIpAddress,
+                Some(Reason::NoSource | Reason::SourceMissing) => LastEvent::PrimaryIpAddress,
                 _ => LastEvent::InterfaceUp,
             },
             (Why::AddressLost { .. }, _) => LastEvent::NoVirtualIpAddresses,
+            (Why::Synced { .. }, _) if to == State::Active => LastEvent::MasterTimeout,
+            (Why::Synced { .. }, _) => LastEvent::HigherPriorityBackup,
         };
         if let Why::Faulty(fault) = why {
             self.fault = Some(fault.reason);

@@ -1,4 +1,4 @@
-//! How is a program started, watched and ended: in a process group of its own, as its user.
+//! How is a program started, watched and ended: in a session of its own, as its user.
 use super::host::System;
 use super::sys::{self, Identity};
 use crate::config::host::{Account, Host as _};
@@ -56,7 +56,6 @@ impl Runnable {
         let mut command = Command::new(program);
         command.args(arguments).args(more);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.process_group(0);
         sys::become_other(&mut command, self.identity.clone());
         let child = command.spawn()?;
         let id = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
