@@ -125,6 +125,8 @@ fn daemon(binary: &Path, out: &Path, version: &str, arch: &str) -> Result<Packag
         ("README.md", "usr/share/doc/xvrrp/README.md"),
         ("docs/keywords.md", "usr/share/doc/xvrrp/docs/keywords.md"),
         ("docs/control.md", "usr/share/doc/xvrrp/docs/control.md"),
+        ("docs/no_track.md", "usr/share/doc/xvrrp/docs/no_track.md"),
+        ("docs/network-cards.md", "usr/share/doc/xvrrp/docs/network-cards.md"),
     ];
     for (from, to) in copies {
         tree.copy(from, to)?;
