@@ -54,6 +54,8 @@ pub struct Globals {
     pub notify_priority_changes: bool,
     /// How programs are run.
     pub scripts: Scripts,
+    /// `net_namespace`.
+    pub namespace: Option<String>,
     /// Where keepalived's dump files go.
     pub dump_files: DumpFiles,
     /// `log_unknown_vrids`: adverts of VRIDs that are not configured are worth a warning.
