@@ -5,7 +5,7 @@ use crate::config::{self, render};
 use crate::control::protocol::DEFAULT_SOCKET;
 use crate::daemon::metrics::Place;
 use crate::daemon::service::{self, Options};
-use crate::daemon::{logging, preflight};
+use crate::daemon::{clock, logging, preflight};
 use crate::dataplane::port::XdpMode;
 use crate::net::{guard, namespace};
 use crate::program;
@@ -123,6 +123,8 @@ pub(super) fn start(mut options: Options) -> anyhow::Result<ExitCode> {
         super::complain(format_args!("{why}"));
         return Ok(BAD_CONFIG.into());
     }
+    let wait = model.globals.delay_after_boot.saturating_sub(clock::since_boot());
+    model.globals.startup_delay = model.globals.startup_delay.max(wait);
     if options.namespace.is_none() {
         options.namespace = model.globals.namespace.clone();
     }

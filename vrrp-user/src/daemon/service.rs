@@ -4,7 +4,7 @@ use super::dumps;
 use super::handover::{Ended, Helpers, Loaded};
 use super::mailbox::{self, Sender};
 use super::metrics::{self, Place};
-use super::{logging, preflight, reject_log, supervisor};
+use super::{logging, preflight, reject_log, schedule, supervisor};
 use crate::cli::background::Up;
 use crate::cli::files::Files;
 use crate::config;
@@ -200,7 +200,9 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     let settings = Settings { log: options.debug_dataplane, ..settings(mode, &config) };
     let room = settings.routers;
     let (counting, counted) = oneshot::channel();
+    let scheduling = config.globals.scheduling.clone();
     let vrrp = std::thread::Builder::new().name("vrrp".to_owned()).spawn(move || {
+        schedule::apply(&scheduling);
         let begun = Plane::new(settings)
             .map_err(anyhow::Error::from)
             .map(|mut plane| {

@@ -35,3 +35,5 @@ mod table;
 pub mod task;
 pub mod transmit;
 mod work;
+
+pub(crate) use sys::realtime;

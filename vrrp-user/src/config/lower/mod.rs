@@ -2,6 +2,7 @@
 mod across;
 mod address;
 mod finish;
+mod global;
 pub(super) mod globals;
 pub(super) mod group;
 pub(super) mod instance;
@@ -9,6 +10,7 @@ pub(super) mod parts;
 mod program;
 mod reach;
 mod route;
+mod scheduling;
 mod ties;
 pub(super) mod track;
 mod transition;
