@@ -246,6 +246,11 @@ impl Daemon {
         self.wait_line(mark, &phrase, deadline, |line| line.to_lowercase().contains(&small));
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }

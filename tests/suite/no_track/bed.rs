@@ -120,12 +120,15 @@ impl Bed {
 
     /// The same with global settings.
     pub(crate) fn master_with(&self, wire: &Capture, globals: &str) -> Daemon {
+        let near = self.primary.capture();
         let daemon = self.start(globals);
         daemon.wait_state(0, "VI_1", "MASTER", SOON);
         self.wait_owned();
-        eventually(SOON, "the first announcements", || {
-            (wire.announcements(0, self.bare()).len() >= REPEAT).then_some(())
-        });
+        for (wire, address) in [(&near, self.bare_own()), (wire, self.bare())] {
+            eventually(SOON, "the first announcements", || {
+                (wire.announcements(0, address).len() >= REPEAT).then_some(())
+            });
+        }
         self.runs(&daemon, PRESENT);
         daemon
     }

@@ -203,9 +203,9 @@ fn lost_and_found(bed: &Bed, lose: impl FnOnce(&Daemon), find: impl FnOnce() -> 
     let port = find();
     bed.wait_owned();
     bed.runs(&daemon, PRESENT);
-    let (seen, mark) = if port.is_some() { (&far, mark_far) } else { (&near, mark_near) };
+    let (seen, since) = if port.is_some() { (&far, mark_far) } else { (&near, mark_near) };
     eventually(SOON, "announcements on eth4", || {
-        (!seen.announcements(mark, bed.bare()).is_empty()).then_some(())
+        (!seen.announcements(since, bed.bare()).is_empty()).then_some(())
     });
     std::thread::sleep(WHILE);
     assert_eq!(bed.number(&daemon, "announced"), before + REPEAT as u64);

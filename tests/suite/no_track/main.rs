@@ -90,6 +90,10 @@ fn rows() -> Vec<Row> {
     both(23, "renamed", "", BOTH, loss::renamed);
     both(23, "moved", "", BOTH, loss::moved);
     let two = "track_interface {\n eth4\n eth5\n }";
+    // keepalived 2.2.7 does not find its way back from an overrun.
+    for row in rows.iter_mut().filter(|row| row.number == 22) {
+        row.keepalived = false;
+    }
     let second = row(20, "one of two returns", Tracked, company::one_of_two_returns);
     rows.push(Row { more: two, ..second });
     rows.extend([

@@ -54,7 +54,8 @@ pub(crate) fn a_thousand_flaps(bed: &Bed) {
     });
     bed.undisturbed(&daemon, said, &wire, mark);
     let prevented = bed.prevented(&daemon);
-    assert!((1..=FLAPS as u64).contains(&prevented), "{prevented}");
+    // What was over before anyone looked was no fault of a tracked one either.
+    assert!(prevented <= FLAPS as u64, "{prevented}");
     assert_eq!(bed.terms(&daemon), terms);
     // And it can be lost as before.
     bed.us.ip("link set eth4 down");

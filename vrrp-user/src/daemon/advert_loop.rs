@@ -16,7 +16,7 @@ use crate::dataplane::port::{Dataplane, News, PortReport};
 use crate::engine::Engine;
 use crate::engine::input::{Advert, Input};
 use crate::engine::output::Output;
-use crate::engine::snapshot::RouterSnapshot;
+use crate::engine::snapshot::{GroupSnapshot, RouterSnapshot};
 use crate::net::task;
 use crate::net::transmit::Transmitter;
 use anyhow::Context as _;
@@ -67,6 +67,8 @@ pub struct View {
     pub counted_since: Instant,
     /// Routers, with their counters.
     pub routers: Vec<(RouterSnapshot, Counts)>,
+    /// Sync groups.
+    pub groups: Vec<GroupSnapshot>,
     /// Ports.
     pub ports: Vec<PortReport>,
     /// Adverts handed over as news.
@@ -95,7 +97,9 @@ pub struct AdvertLoop {
     /// Routers of which the engine does not know yet whether there is a place for them.
     pub(super) placements: Vec<(RouterId, bool)>,
     pub(super) config: Arc<Config>,
-    pub(super) net: mpsc::UnboundedSender<task::Command>,
+    net: mpsc::UnboundedSender<task::Command>,
+    /// For the network task, to be handed over together.
+    commands: Vec<task::Command>,
     pub(super) helpers: Helpers,
     pub(super) stopping: bool,
     pub(super) counted_since: Instant,
@@ -144,6 +148,7 @@ impl AdvertLoop {
             placements: Vec::new(),
             config: Arc::clone(&first.config),
             net,
+            commands: Vec::new(),
             helpers,
             stopping: false,
             counted_since: clock::now(),
@@ -195,7 +200,7 @@ impl AdvertLoop {
             let now = clock::now();
             if let Some(deadline) = self.engine.deadline().filter(|deadline| *deadline <= now) {
                 self.lateness.observe(now.since(deadline));
-                self.expire(now);
+                self.tell_of_many(now, Input::Deadline);
             }
             self.transmitter.flush();
             self.show();
@@ -256,6 +261,7 @@ impl AdvertLoop {
                 self.tell_link(&interface);
             }
         }
+        self.hand_over();
     }
 
     /// Tells the engine for which routers there is a place.
@@ -265,11 +271,11 @@ impl AdvertLoop {
         }
     }
 
-    /// Serves deadlines. Thousands of routers may take over at once: their adverts go first, in as few
-    /// calls as possible, then addresses are asked for, and what is told of it comes last. A deadline
-    /// makes no router come or go, so that order is as good as any.
-    fn expire(&mut self, now: Instant) {
-        self.engine.handle(now, Input::Deadline, &*self.plane);
+    /// Gives the engine an input that may concern thousands of routers: deadlines, or a link. Their
+    /// adverts go first, in as few calls as possible, then addresses are asked for, and what is told
+    /// of it comes last. Neither makes a router come or go, so that order is as good as any.
+    pub(super) fn tell_of_many(&mut self, now: Instant, input: Input) {
+        self.engine.handle(now, input, &*self.plane);
         let (mut commands, mut told) = (Vec::new(), Vec::new());
         while let Some(output) = self.engine.poll() {
             match output {
@@ -280,8 +286,12 @@ impl AdvertLoop {
                 output => told.push(output),
             }
         }
+        for output in commands {
+            self.carry_out(output);
+        }
+        self.hand_over();
         self.transmitter.flush();
-        for output in commands.into_iter().chain(told) {
+        for output in told {
             self.carry_out(output);
         }
         self.settle(now);
@@ -348,9 +358,21 @@ impl AdvertLoop {
         self.inbox.wake_again();
     }
 
-    /// Hands a command to the network task, which outlives the loop.
-    pub(super) fn send_net(&self, command: task::Command) {
-        if self.net.send(command).is_err() {
+    /// Has the network task do something when the engine has said everything.
+    pub(super) fn send_net(&mut self, command: task::Command) {
+        self.commands.push(command);
+    }
+
+    /// Hands everything one input led to over to the network task, which outlives the loop: one
+    /// plan for a link that takes hundreds of routers along.
+    fn hand_over(&mut self) {
+        if self.commands.is_empty() {
+            return;
+        }
+        // RFC 9568 section 6.4: the advert first. The network task has a thread of its own and would
+        // announce addresses while the advert is still queued.
+        self.transmitter.flush();
+        if self.net.send(task::Command::Batch(std::mem::take(&mut self.commands))).is_err() {
             tracing::error!("the network task has ended");
         }
     }

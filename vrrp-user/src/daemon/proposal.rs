@@ -194,6 +194,10 @@ impl AdvertLoop {
         self.helpers.notifier.configure(Arc::clone(&config));
         self.config = Arc::clone(&config);
         self.send_net(task::Command::Globals(Arc::clone(&config)));
+        if self.proposals.applied {
+            // Who reloads wants to be sure.
+            self.send_net(task::Command::Resync);
+        }
         // Before the routers start, so that none starts in a state that is over at once.
         for input in tracked {
             self.tell(clock::now(), input);

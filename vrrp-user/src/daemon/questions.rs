@@ -157,6 +157,7 @@ impl AdvertLoop {
     fn copy(&self, router: RouterId) -> Option<(RouterSnapshot, Counts)> {
         let mut snapshot = self.engine.router_snapshot(router)?;
         let mut counts = self.plane.counts(router);
+        snapshot.history.protocol_error = self.plane.protocol_error(router);
         if let Some(Some(known)) = self.routers.get(router.index()) {
             for (count, more) in counts.0.iter_mut().zip(known.remarked.0) {
                 *count += more;
@@ -188,6 +189,7 @@ impl AdvertLoop {
             config: Arc::clone(&self.config),
             counted_since: self.counted_since,
             routers,
+            groups: self.engine.groups(),
             ports: self.plane.ports(),
             events: self.events,
             wakeups: self.wakeups,

@@ -210,7 +210,10 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
                 plane
             })
             .and_then(|plane| AdvertLoop::new(first, Box::new(plane), net, inbox, helpers));
-        let _ = ended.send(begun.map_or_else(Ended::with, AdvertLoop::run));
+        let _ = ended.send(begun.map_or_else(Ended::with, |vrrp| {
+            go_first();
+            vrrp.run()
+        }));
     })?;
     let rejecting = mailbox.clone();
     tokio::spawn(async move {
@@ -348,6 +351,15 @@ fn settings(mode: XdpMode, config: &Config) -> Settings {
         ports: default.ports.max(room(interfaces.len())),
         routers: default.routers.max(room(config.instances.len())),
         ..default
+    }
+}
+
+/// Has the kernel run this thread before whatever else wants a processor: check scripts and notify
+/// programs may want all there are. It hardly ever runs, and then shortly. The threads it has started
+/// before stay as they are.
+fn go_first() {
+    if let Err(e) = rustix::process::setpriority_process(None, -20) {
+        tracing::warn!("a busy machine may delay adverts: no higher priority for them: {e}");
     }
 }
 

@@ -5,6 +5,7 @@ use crate::config::model::Name;
 use crate::engine::input::{LinkAddresses, LinkState};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 use vrrp_common::ident::Mac;
 
 const SCOPE_HOST: u8 = 254;
@@ -85,7 +86,9 @@ impl Table {
                 // A change of the carrier's count between two messages that say "up" is a flap
                 // whose own messages were lost or merged.
                 let flapped = old.up && new.up && old.carrier_changes != new.carrier_changes;
-                if (old.up && !new.up) || flapped || old.name != new.name {
+                // Under another Ethernet address its neighbours do not find it.
+                let readdressed = old.up && old.mac != new.mac;
+                if (old.up && !new.up) || flapped || readdressed || old.name != new.name {
                     effect.fell = Some(old.name.clone());
                 }
                 if old.name != new.name {
@@ -210,6 +213,7 @@ impl Table {
                 mac: Mac::default(),
                 mtu: 0,
                 state: LinkState::Missing,
+                addresses: Arc::default(),
             };
         };
         let own = || entry.addresses.values().filter(|held| !excluded(held));
@@ -226,6 +230,7 @@ impl Table {
             _ => None,
         });
         let addresses = LinkAddresses { v4, v6 };
+        let usable = own().filter(|held| !held.unusable).map(|held| held.place.address);
         let device = &entry.device;
         Link {
             name: name.clone(),
@@ -233,6 +238,7 @@ impl Table {
             mac: device.mac,
             mtu: device.mtu,
             state: if device.up { LinkState::Up(addresses) } else { LinkState::Down(addresses) },
+            addresses: usable.collect(),
         }
     }
 }

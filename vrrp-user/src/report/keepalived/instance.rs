@@ -48,7 +48,7 @@ pub(super) fn render(to: &mut Lines, dump: &Dump<'_>, router: &Router) {
 
 fn state(to: &mut Lines, dump: &Dump<'_>, router: &Router) {
     let (engine, instance) = (&router.engine, &*router.engine.instance);
-    line!(to, "   State = {}", engine.state);
+    line!(to, "   State = {}", engine.shown());
     if engine.state == State::Backup {
         let master = engine.master.map_or("(none)".to_owned(), |master| master.to_string());
         line!(to, "   Master router = {master}");
@@ -125,7 +125,7 @@ fn settings(to: &mut Lines, router: &Router) {
     line!(to, "   Virtual Router ID = {}", instance.vrid);
     line!(to, "   Priority = {}", instance.priority.0);
     line!(to, "   Effective priority = {}", engine.effective_priority.0);
-    let weights: i32 = engine.weights.iter().map(|(_, weight)| i32::from(*weight)).sum();
+    let weights: i32 = engine.weights.iter().map(|weight| i32::from(weight.amount)).sum();
     line!(to, "   Total priority = {}", i32::from(instance.priority.0) + weights);
     match instance.version {
         Version::V2 => {

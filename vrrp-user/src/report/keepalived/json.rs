@@ -92,7 +92,7 @@ fn data(to: &mut Writer, dump: &Dump<'_>, router: &Router) {
     to.plain("accept", u8::from(instance.accept));
     to.plain("nopreempt", !instance.preempt);
     to.plain("preempt_delay", instance.preempt_delay.as_secs());
-    let state = state(engine.state);
+    let state = state(engine.shown());
     to.plain("state", state);
     to.plain("wantstate", state);
     to.plain("version", number(instance.version));
