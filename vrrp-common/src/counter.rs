@@ -33,6 +33,20 @@ macro_rules! counters {
     };
 }
 
+impl Counter {
+    /// Its value of `vrrpv3StatisticsProtoErrReason` (RFC 6527), where it is a protocol error.
+    #[inline(always)]
+    pub const fn protocol_error(self) -> Option<u8> {
+        match self {
+            Self::Ttl => Some(1),
+            Self::Version => Some(2),
+            Self::Checksum => Some(3),
+            Self::Vrid => Some(4),
+            _ => None,
+        }
+    }
+}
+
 /// What moving a counter means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -89,7 +103,7 @@ counters! {
     ModeMismatch = 20, Rejected, None, None, None, "mode_mismatch";
     /// A fragment.
     Fragment = 21, Rejected, None, None, None, "fragment";
-    /// An IP header that contradicts itself: header length, total length, extension headers before VRRP.
+    /// An IP header that cannot be right: header length, total length, header checksum, extension headers before VRRP.
     IpHeader = 22, Rejected, None, None, None, "ip_header";
     /// News that found the ring buffer full; the controller is told to look again.
     RingFull = 23, Remark, None, None, None, "ring_full";

@@ -58,6 +58,8 @@ pub mod name {
     pub const REJECTED: &str = "REJECTED";
     /// `Array<u64>` of one element, memory-mapped: grows after any [`super::Seen::lost`] did.
     pub const LOST: &str = "LOST";
+    /// `Array<u64>` by router, memory-mapped: [`super::error_mark`] of its last protocol error.
+    pub const ERRORS: &str = "ERRORS";
     /// Ring buffer of [`super::EventHeader`] and the packet.
     pub const EVENTS: &str = "EVENTS";
 }
@@ -211,6 +213,13 @@ impl Seen {
         let end = self.tick.saturating_add(tick);
         if self.copies > PRECISE_STAMPS && end > self.at { end } else { self.at }
     }
+}
+
+/// When a protocol error happened, in nanoseconds, and which (its value in RFC 6527) in the last
+/// eight bits, so that later is more.
+#[inline(always)]
+pub const fn error_mark(at: u64, error: u8) -> u64 {
+    at & !0xff | error as u64
 }
 
 /// Counters of one router or one port, by [`crate::counter::Counter`] number.

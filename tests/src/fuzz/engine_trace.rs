@@ -63,6 +63,7 @@ pub fn judge(bytes: &[u8]) {
             | Input::Demote { router, .. }
             | Input::Announce(router) => !known.contains_key(router),
             Input::Link { .. }
+            | Input::Addresses { .. }
             | Input::Script { .. }
             | Input::File { .. }
             | Input::Processes { .. }

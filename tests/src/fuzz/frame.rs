@@ -165,20 +165,38 @@ fn is_valid(frame: &[u8], accepted: &Accepted, memory: &Memory) {
         assert_eq!(packet[hops], proto::HOP_LIMIT);
         let mut routed = frame.to_vec();
         routed[offset + hops] = 254;
-        if v4 {
-            let ip = &mut routed[offset..offset + header];
-            ip[10..12].fill(0);
-            let sum = internet_checksum(ip);
-            ip[10..12].copy_from_slice(&sum.to_be_bytes());
-        }
+        seal(&mut routed[offset..], v4);
         let verdict = check::frame(&routed[..], &at);
         assert_eq!(verdict, Verdict::Reject(Counter::Ttl, Owner::Router(router)), "it was routed");
+    }
+    if v4 {
+        assert_eq!(internet_checksum(&packet[..header]), 0, "a broken IP header");
+        let mut broken = frame.to_vec();
+        broken[offset + 14] ^= 1;
+        assert_eq!(
+            check::frame(&broken[..], &at),
+            if flags & (rule_flag::UNICAST) == 0 {
+                Verdict::Reject(Counter::IpHeader, Owner::Port(PORT))
+            } else {
+                Verdict::Pass
+            }
+        );
     }
     // One bit of a priority always changes the sum.
     let mut better = frame.to_vec();
     better[offset + header + 2] ^= 1;
     let verdict = check::frame(&better[..], &at);
     assert_eq!(verdict, Verdict::Reject(Counter::Checksum, Owner::Router(router)));
+}
+
+/// Makes the checksum of an IPv4 header right.
+fn seal(packet: &mut [u8], v4: bool) {
+    if v4 {
+        let header = usize::from(packet[0] & 15) * 4;
+        packet[10..12].fill(0);
+        let sum = internet_checksum(&packet[..header]);
+        packet[10..12].copy_from_slice(&sum.to_be_bytes());
+    }
 }
 
 fn accepts(frame: &[u8], at: &xvrrp::dataplane::memory::At<'_>) -> bool {

@@ -145,13 +145,22 @@ fn each_fault_moves_its_counter_and_nothing_else() {
             rejected(&mut rig, frame, *counter, *owner);
         }
         // IP headers that contradict themselves.
-        // Also one whose own checksum is wrong: of the identification, of the source.
-        for (at, value) in [(14, 0x44), (14, 0x65), (17, 19), (18, 0x13), (29, 7)] {
+        // Also one whose own checksum is wrong: of the identification, of the checksum, of the source.
+        for (at, value) in [(14, 0x44), (14, 0x65), (17, 19), (18, 0x13), (24, 0), (29, 252)] {
             let mut bytes = good.bytes();
             bytes[at] = value;
             let moved = vec![(None, Counter::IpHeader as usize, 1)];
             assert_eq!(judge(&mut rig, &bytes), Effect { moved, ..Effect::default() });
         }
+        // A source that was changed on its way, behind options: VRRP's own checksum does not see it.
+        let mut bytes = Frame { options: vec![1; 40], ..good.clone() }.bytes();
+        bytes[29] ^= 1;
+        let moved = vec![(None, Counter::IpHeader as usize, 1)];
+        assert_eq!(judge(&mut rig, &bytes), Effect { moved, ..Effect::default() });
+        // To a host of its own it goes on: the IP stack drops it.
+        let mut bytes = unicast.bytes();
+        bytes[25] ^= 1;
+        assert_eq!(judge(&mut rig, &bytes), Effect { passed: true, ..Effect::default() });
         // Every reject reason was met, but for the one that the controller finds.
         for counter in Counter::ALL.iter().filter(|counter| counter.kind() == Kind::Rejected) {
             assert!(

@@ -255,7 +255,6 @@ fn every_single_bit_flip_is_rejected() {
     }
 }
 
-/// A frame that ends early is rejected, or not recognised; it is never read beyond its end.
 /// RFC 791 section 3.1: with and without options, each bit of the header counts.
 #[test]
 fn a_damaged_ip_header_is_no_advert() {
@@ -282,6 +281,7 @@ fn a_damaged_ip_header_is_no_advert() {
     }
 }
 
+/// A frame that ends early is rejected, or not recognised; it is never read beyond its end.
 #[test]
 fn every_cut_is_survived() {
     for (packet, flags) in

@@ -54,12 +54,31 @@ pub struct Globals {
     pub notify_priority_changes: bool,
     /// How programs are run.
     pub scripts: Scripts,
+    /// Where keepalived's dump files go.
+    pub dump_files: DumpFiles,
     /// `log_unknown_vrids`: adverts of VRIDs that are not configured are worth a warning.
     pub log_unknown_vrids: bool,
     /// `vrrp_netlink_monitor_rcv_bufs`: receive buffer of the netlink socket, in bytes.
     pub netlink_buffer: Option<u32>,
     /// What instances take that say nothing themselves: already in them, here for reports.
     pub defaults: Defaults,
+}
+
+/// Where keepalived's dump files go, where not to its usual places.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DumpFiles {
+    /// `state_dump_file`.
+    pub state: Option<PathBuf>,
+    /// `stats_dump_file`.
+    pub stats: Option<PathBuf>,
+    /// `json_dump_file`.
+    pub json: Option<PathBuf>,
+    /// `json_version 2`: the list is in an object.
+    pub json_object: bool,
+    /// `data_use_instance`: the state's file is named after [`Self::instance`] and the namespace.
+    pub use_instance: bool,
+    /// `instance`.
+    pub instance: Option<String>,
 }
 
 /// Settings of `global_defs` for instances that say nothing themselves.

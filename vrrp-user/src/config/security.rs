@@ -3,6 +3,8 @@
 //! A program that would run with root's rights must not be one that somebody else can change, be it
 //! the file or any directory on the way to it. Such a program is left out, as is one that is not
 //! there or cannot be run; a user that does not exist makes the configuration unusable.
+mod said;
+
 use super::diagnostic::Severity;
 use super::host::{Account, Facts, Host, Kind};
 use super::model::{Config, Name, Origin};
@@ -58,6 +60,9 @@ pub fn enforce(config: &mut Config, host: &dyn Host) -> Vec<Problem> {
         Some(user) => judge.known("script_user", &Origin::default(), user),
         None => Some(host.user(DEFAULT_USER).unwrap_or_else(|| host.own())),
     };
+    if let Some(account) = judge.default {
+        scripts.user = Some(account.into());
+    }
     judge.timed("startup_script", &mut scripts.startup);
     judge.timed("shutdown_script", &mut scripts.shutdown);
     judge.optional("notify_fifo_script", &mut scripts.fifo);
@@ -104,6 +109,13 @@ pub fn enforce(config: &mut Config, host: &dyn Host) -> Vec<Problem> {
         }
     }
     judge.problems
+}
+
+/// By its numbers, which no later look at the list of users can change.
+impl From<Account> for User {
+    fn from(Account { uid, gid }: Account) -> Self {
+        Self { name: uid.to_string(), group: Some(gid.to_string()) }
+    }
 }
 
 struct Judge<'a> {
@@ -153,8 +165,7 @@ impl Judge<'_> {
     fn settle(&mut self, what: &str, program: &Program) -> Option<Program> {
         let account = self.account(what, program)?;
         let mut settled = program.clone();
-        settled.user =
-            Some(User { name: account.uid.to_string(), group: Some(account.gid.to_string()) });
+        settled.user = Some(account.into());
         let first = program.words.first()?;
         // keepalived's way to ask whether a file can be read: nothing is run but the shell.
         if first.starts_with('<') {

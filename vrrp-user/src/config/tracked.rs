@@ -77,9 +77,10 @@ pub struct TrackedProcess {
     pub quorum: u32,
     /// `quorum_max`: and no more than so many.
     pub quorum_max: Option<u32>,
-    /// `fork_delay` or `delay`: how long a count that became good must last.
+    /// `fork_delay` or `delay`: how long it must last that one more makes the count good, or too
+    /// many.
     pub fork_delay: Duration,
-    /// `terminate_delay` or `delay`: how long a count that became bad must last.
+    /// `terminate_delay` or `delay`: how long it must last that one less makes it bad, or good.
     pub terminate_delay: Duration,
 }
 

@@ -172,11 +172,13 @@ fn report(view: &View, owned: &HashMap<RouterId, OwnedReport>) -> model::Snapsho
         let owned = owned.get(&router.id).unwrap_or(&nothing);
         gather::instance(clock, router, counts, owned, port.map(|port| port.path))
     });
+    let groups = view.groups.iter().map(|group| gather::group(view.now, group));
     model::Snapshot {
         format: model::FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         instances: instances.collect(),
+        groups: groups.collect(),
         ports: view.ports.iter().map(gather::port).collect(),
         controller: model::Controller {
             events: view.events,

@@ -29,13 +29,19 @@ pub fn ask(socket: &Path, command: Command) -> anyhow::Result<Answer> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut request = serde_json::to_vec(&Request { version: VERSION, command })?;
     request.push(b'\n');
-    stream.write_all(&request).context("asking the daemon")?;
     let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line).context("waiting for the daemon's answer")?;
-    if line.is_empty() {
-        bail!("the daemon closed the control socket without an answer (are you root?)");
+    let answered = stream
+        .write_all(&request)
+        .and_then(|()| BufReader::new(stream).read_line(&mut line).map(|_| ()));
+    match answered {
+        Err(e) if !matches!(e.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+            Err(e).context("waiting for the daemon's answer")
+        }
+        _ if line.is_empty() => {
+            bail!("the daemon closed the control socket without an answer (are you root?)")
+        }
+        _ => understand(&line),
     }
-    understand(&line)
 }
 
 /// The answer in `line`; one that this program does not know is of another version.

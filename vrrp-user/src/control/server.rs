@@ -15,8 +15,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// How long a client may take over its request, which is a line.
 const HURRY: Duration = Duration::from_secs(2);
 
-/// How long it may take to read the answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may take to read the next part of the answer, or it gets no more.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How much of an answer that is: less than a socket takes in.
+const PART: usize = 64 << 10;
+
+/// How long it may take over all of it.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// Clients served at once; more wait where they have no descriptor of ours yet.
 static CLIENTS: Semaphore = Semaphore::const_new(16);
@@ -130,7 +136,15 @@ pub async fn serve(client: Client, handle: Handle) {
             (answers::answer(command, &handle).await, place)
         }
     };
-    let _ = tokio::time::timeout(PATIENCE, client.write_all(&text)).await;
+    let write = async {
+        for part in text.chunks(PART) {
+            if !matches!(tokio::time::timeout(PATIENCE, client.write_all(part)).await, Ok(Ok(()))) {
+                return;
+            }
+        }
+    };
+    // Whoever does not read is cut off.
+    let _late = tokio::time::timeout(LIMIT, write).await;
 }
 
 fn misunderstood(why: &serde_json::Error) -> String {

@@ -16,7 +16,7 @@ use crate::dataplane::port::{Dataplane, News, PortReport};
 use crate::engine::Engine;
 use crate::engine::input::{Advert, Input};
 use crate::engine::output::Output;
-use crate::engine::snapshot::RouterSnapshot;
+use crate::engine::snapshot::{GroupSnapshot, RouterSnapshot};
 use crate::net::task;
 use crate::net::transmit::Transmitter;
 use anyhow::Context as _;
@@ -61,10 +61,14 @@ pub enum Message {
 pub struct View {
     /// When it was taken.
     pub now: Instant,
+    /// The configuration in force.
+    pub config: Arc<Config>,
     /// When a part of the counters was last at zero: at the start, or when a router or a port went.
     pub counted_since: Instant,
     /// Routers, with their counters.
     pub routers: Vec<(RouterSnapshot, Counts)>,
+    /// Sync groups.
+    pub groups: Vec<GroupSnapshot>,
     /// Ports.
     pub ports: Vec<PortReport>,
     /// Adverts handed over as news.

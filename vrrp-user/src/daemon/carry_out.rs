@@ -10,7 +10,7 @@ use crate::engine::output::{Expectation, Output, Why};
 use crate::engine::snapshot::State;
 use crate::net::task::{Command, Link};
 use crate::notify::event::{Event, Notice};
-use crate::report::gather;
+use crate::report::why::reason;
 use anyhow::Context as _;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -313,6 +313,8 @@ impl AdvertLoop {
         if !same_device || was_open != self.open.contains_key(&name) {
             self.place_all(&name);
         }
+        let addresses = link.addresses.clone();
+        self.tell(clock::now(), Input::Addresses { name: name.clone(), addresses });
         self.tell_link(&name);
         if link.ifindex == 0 {
             self.links.remove(&name);
@@ -438,7 +440,9 @@ impl AdvertLoop {
         let Some(Some(known)) = self.routers.get_mut(router.index()) else { return };
         known.priority = priority;
         tracing::info!("({}) Changing effective priority to {priority}", known.instance.name);
-        if known.instance.notify_priority_changes {
+        let mut groups = self.config.groups.iter().filter(|g| g.notify_priority_changes);
+        let group = groups.any(|group| group.members.contains(&known.instance.name));
+        if known.instance.notify_priority_changes || group {
             let master = self
                 .engine
                 .router_snapshot(router)
@@ -482,10 +486,11 @@ pub fn why_words(why: &Why) -> String {
             format!("{source} has the higher priority {priority}")
         }
         Why::HigherAddress { source } => format!("{source} has our priority and a higher address"),
-        Why::Faulty(fault) => format!("{} {}", gather::reason(fault.reason), fault.object),
+        Why::Faulty(fault) => format!("{} {}", reason(fault.reason), fault.object),
         Why::Recovered => "the last fault is gone".to_owned(),
         Why::AddressLost { address } => format!("address {address} was removed by someone else"),
         Why::Demoted => "demoted by an operator".to_owned(),
+        Why::Synced { member } => format!("with {member} of its sync group"),
         Why::Late => "this daemon was late and another router took over".to_owned(),
     }
 }

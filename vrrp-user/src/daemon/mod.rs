@@ -7,7 +7,9 @@
 //! - [`advert_loop`]: the loop
 //! - [`carry_out`]: what becomes of the engine's outputs
 //! - [`clock`]: the time
+//! - [`dumps`]: keepalived's dump files
 //! - [`groups`]: who joins multicast groups
+//! - [`interfaces`]: all interfaces of this host
 //! - [`logging`]: where log lines go
 //! - [`handover`]: what the loop is given and gives back
 //! - [`mailbox`]: how the loop is woken from other threads
@@ -23,8 +25,10 @@
 pub mod advert_loop;
 pub mod carry_out;
 pub mod clock;
+pub mod dumps;
 pub mod groups;
 pub mod handover;
+pub mod interfaces;
 pub mod logging;
 pub mod mailbox;
 pub mod metrics;

@@ -7,6 +7,7 @@ use super::reject_log;
 use crate::config::model::Name;
 use crate::engine::input::{Input, Stamp};
 use crate::engine::snapshot::{RouterSnapshot, State};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use vrrp_common::ident::RouterId;
@@ -156,6 +157,7 @@ impl AdvertLoop {
     fn copy(&self, router: RouterId) -> Option<(RouterSnapshot, Counts)> {
         let mut snapshot = self.engine.router_snapshot(router)?;
         let mut counts = self.plane.counts(router);
+        snapshot.history.protocol_error = self.plane.protocol_error(router);
         if let Some(Some(known)) = self.routers.get(router.index()) {
             for (count, more) in counts.0.iter_mut().zip(known.remarked.0) {
                 *count += more;
@@ -184,8 +186,10 @@ impl AdvertLoop {
     fn view(&self, routers: Vec<(RouterSnapshot, Counts)>) -> View {
         View {
             now: clock::now(),
+            config: Arc::clone(&self.config),
             counted_since: self.counted_since,
             routers,
+            groups: self.engine.groups(),
             ports: self.plane.ports(),
             events: self.events,
             wakeups: self.wakeups,

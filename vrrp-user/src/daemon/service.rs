@@ -1,5 +1,6 @@
 //! How does the daemon start, reload and stop.
 use super::advert_loop::{AdvertLoop, Message};
+use super::dumps;
 use super::handover::{Ended, Helpers, Loaded};
 use super::mailbox::{self, Sender};
 use super::metrics::{self, Place};
@@ -142,7 +143,7 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let mut dumps = [signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?];
+    let dumps = dumps::Signals::catch()?;
     let control = server::Listener::bind(&options.control)?;
 
     let scraped = match &options.metrics {
@@ -188,7 +189,10 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
                 plane
             })
             .and_then(|plane| AdvertLoop::new(first, Box::new(plane), net, inbox, helpers));
-        let _ = ended.send(begun.map_or_else(Ended::with, AdvertLoop::run));
+        let _ = ended.send(begun.map_or_else(Ended::with, |vrrp| {
+            go_first();
+            vrrp.run()
+        }));
     })?;
     let rejecting = mailbox.clone();
     tokio::spawn(async move {
@@ -208,6 +212,7 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     if let Some(listener) = scraped {
         tokio::spawn(metrics::serve(listener, handle.clone()));
     }
+    tokio::spawn(dumps::serve(handle.clone(), dumps, None));
     tokio::spawn(supervisor::report(handle.clone(), routers));
     let events = mailbox.clone();
     let deliver = move |event| {
@@ -237,9 +242,6 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
             _ = hangup.recv() => {
                 let handle = handle.clone();
                 tokio::spawn(async move { handle.reload().await });
-            }
-            () = any(&mut dumps) => {
-                tracing::warn!("SIGUSR1 and SIGUSR2 dumps are not built yet: use `xvrrp show --json`");
             }
             client = control.accept() => match client {
                 Ok(client) => { tokio::spawn(server::serve(client, handle.clone())); }
@@ -329,19 +331,19 @@ fn settings(mode: XdpMode, config: &Config) -> Settings {
     }
 }
 
+/// Has the kernel run this thread before whatever else wants a processor: check scripts and notify
+/// programs may want all there are. It hardly ever runs, and then shortly. The threads it has started
+/// before stay as they are.
+fn go_first() {
+    if let Err(e) = rustix::process::setpriority_process(None, -20) {
+        tracing::warn!("a busy machine may delay adverts: no higher priority for them: {e}");
+    }
+}
+
 /// Gives every address and route back.
 fn disown(owned: &task::Owned, net: Option<&mpsc::UnboundedSender<task::Command>>) {
     let (Some(net), Ok(owned)) = (net, owned.lock()) else { return };
     for &router in owned.keys() {
         let _ = net.send(task::Command::Own { router, own: false, announce: 0 });
-    }
-}
-
-/// Either of two signals.
-async fn any(signals: &mut [tokio::signal::unix::Signal; 2]) {
-    let [first, second] = signals;
-    tokio::select! {
-        _ = first.recv() => {}
-        _ = second.recv() => {}
     }
 }

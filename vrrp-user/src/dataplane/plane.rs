@@ -404,6 +404,12 @@ impl Dataplane for Plane {
         )
     }
 
+    fn protocol_error(&self, router: RouterId) -> u8 {
+        let socket = self.memory.errors.get(&router.0).copied().unwrap_or_default();
+        let xdp = self.program.as_ref().map_or(0, |program| program.last_error(router.index()));
+        socket.max(xdp).to_le_bytes()[0]
+    }
+
     fn refuse(&mut self, router: RouterId, remarks: u32, counter: Counter) {
         if self.routers.contains_key(&router.0) {
             self.memory.refuse(router.0, remarks, counter);

@@ -128,6 +128,9 @@ pub trait Dataplane: Heard {
     fn descriptors(&self) -> Vec<BorrowedFd<'_>>;
     /// Counters of a router since it was set.
     fn counts(&self, router: RouterId) -> Counts;
+    /// The last protocol error of a router, by its value of `vrrpv3StatisticsProtoErrReason` in RFC
+    /// 6527; 0 for none.
+    fn protocol_error(&self, router: RouterId) -> u8;
     /// Takes back that an advert that was handed over as news, with these remarks, is valid: it is
     /// rejected for `counter`.
     fn refuse(&mut self, router: RouterId, remarks: u32, counter: Counter);

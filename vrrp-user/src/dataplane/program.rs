@@ -99,6 +99,8 @@ pub struct Program {
     lost: Shared<u64>,
     /// How long the coarse clock says the same.
     tick: u64,
+    errors: Shared<u64>,
+    errors_map: Array<MapData, u64>,
     router_counts: PerCpu<Counts>,
     port_counts: PerCpu<Counts>,
     /// For whoever else reads what is counted.
@@ -150,6 +152,7 @@ impl Program {
             .map_max_entries(name::PEERS, (routers * 16).max(65_536))
             .map_max_entries(name::EXPECT, routers)
             .map_max_entries(name::SEEN, routers)
+            .map_max_entries(name::ERRORS, routers)
             .map_max_entries(name::ROUTER_COUNTS, routers)
             .map_max_entries(name::EVENTS, settings.ring_bytes)
             .load(object::bytes()?)
@@ -162,8 +165,11 @@ impl Program {
             .map_err(|why| LoadError::Shared { map: name::EXPECT, why })?;
         let seen = Shared::seen(descriptor(&ebpf, name::SEEN)?, routers)
             .map_err(|why| LoadError::Shared { map: name::SEEN, why })?;
-        let lost = Shared::number(descriptor(&ebpf, name::LOST)?)
+        let lost = Shared::numbers(descriptor(&ebpf, name::LOST)?, 1)
             .map_err(|why| LoadError::Shared { map: name::LOST, why })?;
+        let errors = Shared::numbers(descriptor(&ebpf, name::ERRORS)?, routers)
+            .map_err(|why| LoadError::Shared { map: name::ERRORS, why })?;
+        let errors_map = take(&mut ebpf, name::ERRORS)?;
         let cpus = nr_cpus().map_err(|(what, why)| LoadError::Cpus(what, why))?;
         let fast_ports = take(&mut ebpf, name::FAST_PORTS)?;
         let ports = take(&mut ebpf, name::PORTS)?;
@@ -195,6 +201,8 @@ impl Program {
             seen_map,
             lost,
             tick: clock::tick(),
+            errors,
+            errors_map,
             router_counts,
             port_counts,
             counting,
@@ -281,12 +289,18 @@ impl Program {
 
     /// Grows after any router lost news.
     pub fn lost(&self) -> u64 {
-        self.lost.get()
+        self.lost.number(0)
     }
 
-    /// Forgets the stamp and the counters of a router.
+    /// The last protocol error of a router, as [`vrrp_common::layout::error_mark`] has it.
+    pub fn last_error(&self, router: usize) -> u64 {
+        self.errors.number(router)
+    }
+
+    /// Forgets the stamp, the last error and the counters of a router.
     pub fn clear_router(&mut self, router: u32) -> Result<(), MapError> {
         self.seen_map.set(router, MapPod(Seen::default()), 0)?;
+        self.errors_map.set(router, 0, 0)?;
         self.router_counts.set(router, zeros(self.cpus)?, 0)
     }
 

@@ -21,6 +21,7 @@ impl Router {
             State::Backup if self.lower_heard => {
                 // It was about to preempt.
                 self.lower_heard = false;
+                self.ready = false;
                 self.heard_at = cx.now;
                 self.set_down_timer();
             }

@@ -96,6 +96,8 @@ pub struct History {
     pub up_since: Option<Instant>,
     /// Since when it counts.
     pub counts_since: Instant,
+    /// Which protocol error was last counted (RFC 6527); the engine meets none itself.
+    pub protocol_error: u8,
     /// The kind of its last fault.
     fault: Option<Reason>,
 }
@@ -108,6 +110,7 @@ impl History {
             new_master: NewMasterReason::default(),
             up_since: None,
             counts_since: now,
+            protocol_error: 0,
             fault: None,
         }
     }
@@ -126,18 +129,26 @@ impl History {
                 LastEvent::HigherPriorityBackup
             }
             (Why::Faulty(fault), _) => match fault.reason {
-                Reason::NoSource => LastEvent::NoPrimaryIpAddress,
+                Reason::NoSource | Reason::SourceMissing => LastEvent::NoPrimaryIpAddress,
+                // The standard knows no tracked object but interfaces.
                 Reason::Interface
                 | Reason::Dataplane
                 | Reason::TrackedInterface
                 | Reason::AddressInterface
-                | Reason::RouteInterface => LastEvent::InterfaceDown,
+                | Reason::RouteInterface
+                | Reason::Script
+                | Reason::File
+                | Reason::Process
+                | Reason::Awaited
+                | Reason::Member => LastEvent::InterfaceDown,
             },
             (Why::Recovered, _) => match self.fault {
-                Some(Reason::NoSource) => LastEvent::PrimaryIpAddress,
+                Some(Reason::NoSource | Reason::SourceMissing) => LastEvent::PrimaryIpAddress,
                 _ => LastEvent::InterfaceUp,
             },
             (Why::AddressLost { .. }, _) => LastEvent::NoVirtualIpAddresses,
+            (Why::Synced { .. }, _) if to == State::Active => LastEvent::MasterTimeout,
+            (Why::Synced { .. }, _) => LastEvent::HigherPriorityBackup,
         };
         if let Why::Faulty(fault) = why {
             self.fault = Some(fault.reason);

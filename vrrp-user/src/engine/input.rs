@@ -19,6 +19,13 @@ pub enum Input {
         /// What it is like now.
         state: LinkState,
     },
+    /// The addresses of an interface that are its own and can be used, for `track_src_ip`.
+    Addresses {
+        /// Its name.
+        name: Name,
+        /// All of them.
+        addresses: Arc<[IpAddr]>,
+    },
     /// Someone else removed a virtual address or route from the kernel. For a tracked one the
     /// instance gives the mastership away, as keepalived does; for a `no_track` one nothing
     /// happens here, for the reconciler puts it back.

@@ -5,6 +5,7 @@ use crate::config::model::Name;
 use crate::engine::input::{LinkAddresses, LinkState};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 use vrrp_common::ident::Mac;
 
 const SCOPE_HOST: u8 = 254;
@@ -212,6 +213,7 @@ impl Table {
                 mac: Mac::default(),
                 mtu: 0,
                 state: LinkState::Missing,
+                addresses: Arc::default(),
             };
         };
         let own = || entry.addresses.values().filter(|held| !excluded(held));
@@ -228,6 +230,7 @@ impl Table {
             _ => None,
         });
         let addresses = LinkAddresses { v4, v6 };
+        let usable = own().filter(|held| !held.unusable).map(|held| held.place.address);
         let device = &entry.device;
         Link {
             name: name.clone(),
@@ -235,6 +238,7 @@ impl Table {
             mac: device.mac,
             mtu: device.mtu,
             state: if device.up { LinkState::Up(addresses) } else { LinkState::Down(addresses) },
+            addresses: usable.collect(),
         }
     }
 }

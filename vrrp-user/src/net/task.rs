@@ -3,6 +3,7 @@ use super::work::Work;
 use crate::config::model::{Config, Instance, Name};
 use crate::engine::input::LinkState;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::UnboundedReceiver;
 use vrrp_common::ident::{Mac, RouterId};
@@ -76,6 +77,8 @@ pub struct Link {
     pub mtu: u32,
     /// Up, down or missing, with the addresses adverts can be sent from.
     pub state: LinkState,
+    /// All of its own addresses that can be used.
+    pub addresses: Arc<[IpAddr]>,
 }
 
 /// What became of one virtual address or route.

@@ -2,6 +2,8 @@
 //!
 //! Writing never waits. A FIFO without a reader, or with a slow one, loses lines, which are counted
 //! and said. The script of a FIFO is started with its path, and again by a reload if it has ended.
+use crate::config::host::{Account, Host as _};
+use crate::program::host::System;
 use crate::program::launch::{self, Run, Runnable};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -37,12 +39,14 @@ struct Reader {
 pub(super) struct Wanted {
     pub(super) path: PathBuf,
     pub(super) script: Option<Runnable>,
+    /// To whom it is given if it is made.
+    pub(super) owner: Option<Account>,
 }
 
 impl Fifo {
     /// Opens the FIFO, making it where nothing is there.
     pub(super) fn open(wanted: Wanted) -> std::io::Result<Self> {
-        let (file, created) = open(&wanted.path, wanted.script.as_ref())?;
+        let (file, created) = open(&wanted.path, wanted.owner)?;
         let mut fifo = Self { path: wanted.path, file, created, lost: 0, reader: None };
         fifo.read_by(wanted.script);
         Ok(fifo)
@@ -126,7 +130,7 @@ async fn keep(mut run: Run, path: String, end: oneshot::Receiver<()>) {
     }
 }
 
-fn open(path: &Path, script: Option<&Runnable>) -> std::io::Result<(File, bool)> {
+fn open(path: &Path, owner: Option<Account>) -> std::io::Result<(File, bool)> {
     use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
     let created = match mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR) {
         Ok(()) => true,
@@ -142,7 +146,7 @@ fn open(path: &Path, script: Option<&Runnable>) -> std::io::Result<(File, bool)>
     if created {
         // As keepalived's: everybody may read, but reading takes lines from other readers.
         rustix::fs::fchmod(&file, Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH)?;
-        if let Some((uid, gid)) = script.map(Runnable::account) {
+        if let Some(Account { uid, gid }) = owner.filter(|owner| *owner != System.own()) {
             fchown(&file, Some(uid), Some(gid))?;
         }
     }
@@ -159,7 +163,8 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("xvrrp-fifo-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let path = directory.join("fifo");
-        let mut fifo = Fifo::open(Wanted { path: path.clone(), script: None }).unwrap();
+        let mut fifo =
+            Fifo::open(Wanted { path: path.clone(), script: None, owner: None }).unwrap();
         fifo.write("INSTANCE \"VI_1\" MASTER 100\n");
         let mut reader = File::open(&path).unwrap();
         let mut text = [0; 27];
@@ -182,7 +187,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_pipe_loses_lines_and_waits_for_nobody() {
         let path = std::env::temp_dir().join(format!("xvrrp-full-{}", std::process::id()));
-        let mut fifo = Fifo::open(Wanted { path, script: None }).unwrap();
+        let mut fifo = Fifo::open(Wanted { path, script: None, owner: None }).unwrap();
         let line = format!("{}\n", "x".repeat(1000));
         (0..200).for_each(|_| fifo.write(&line));
         assert!(fifo.lost > 0 && fifo.lost < 200, "{}", fifo.lost);

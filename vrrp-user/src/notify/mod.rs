@@ -136,6 +136,7 @@ impl Teller {
             (&globals.notify_fifo, &globals.scripts.fifo),
             (&globals.vrrp_notify_fifo, &globals.scripts.vrrp_fifo),
         ];
+        let owner = launch::account(None, &self.rules).ok();
         let mut kept = Vec::new();
         for (path, script) in wanted {
             let Some(path) = path.clone() else { continue };
@@ -146,7 +147,7 @@ impl Teller {
                     fifo.read_by(script);
                     kept.push(fifo);
                 }
-                None => match Fifo::open(Wanted { path: path.clone(), script }) {
+                None => match Fifo::open(Wanted { path: path.clone(), script, owner }) {
                     Ok(fifo) => kept.push(fifo),
                     Err(e) => tracing::error!("notify FIFO {}: {e}", path.display()),
                 },

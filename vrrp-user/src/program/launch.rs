@@ -1,9 +1,9 @@
-//! How is a program started, watched and ended: in a process group of its own, as its user.
+//! How is a program started, watched and ended: in a session of its own, as its user.
 use super::host::System;
 use super::sys::{self, Identity};
 use crate::config::host::{Account, Host as _};
-use crate::config::program::{Program, Scripts};
-use nix::unistd::{Gid, Uid, User, getgrouplist};
+use crate::config::program::{Program, Scripts, User};
+use nix::unistd::{Gid, Uid, getgrouplist};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::CString;
 use std::io;
@@ -28,23 +28,7 @@ impl Runnable {
     /// # Errors
     /// In words, where its user is not known.
     pub fn new(program: &Program, scripts: &Scripts) -> Result<Self, String> {
-        let own = System.own();
-        let account = match program.user.as_ref().or(scripts.user.as_ref()) {
-            None => own,
-            Some(user) => {
-                let gid = match &user.group {
-                    Some(name) => {
-                        Some(System.group(name).ok_or_else(|| format!("no group `{name}`"))?)
-                    }
-                    None => None,
-                };
-                let number = || Some((user.name.parse().ok()?, gid?));
-                let known = || System.user(&user.name).map(|found| (found.uid, found.gid));
-                let (uid, primary) =
-                    number().or_else(known).ok_or_else(|| format!("no user `{}`", user.name))?;
-                Account { uid, gid: gid.unwrap_or(primary) }
-            }
-        };
+        let (own, account) = (System.own(), account(program.user.as_ref(), scripts)?);
         let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
         let groups = if scripts.supplementary_groups { all_groups(uid, gid) } else { vec![gid] };
         let words = match program.words.first() {
@@ -62,11 +46,6 @@ impl Runnable {
         self.words.first().map_or("", String::as_str)
     }
 
-    /// User and group it runs as.
-    pub fn account(&self) -> (u32, u32) {
-        (self.identity.uid.as_raw(), self.identity.gid.as_raw())
-    }
-
     /// Starts it with `more` arguments after its own; must be called on a thread that lives as long
     /// as the program may.
     ///
@@ -77,7 +56,6 @@ impl Runnable {
         let mut command = Command::new(program);
         command.args(arguments).args(more);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.process_group(0);
         sys::become_other(&mut command, self.identity.clone());
         let child = command.spawn()?;
         let id = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
@@ -85,9 +63,28 @@ impl Runnable {
     }
 }
 
+/// The account of `user`, or that of programs which name none.
+///
+/// # Errors
+/// In words, where it is not known.
+pub fn account(user: Option<&User>, scripts: &Scripts) -> Result<Account, String> {
+    let Some(user) = user.or(scripts.user.as_ref()) else { return Ok(System.own()) };
+    let gid = match &user.group {
+        Some(name) => Some(System.group(name).ok_or_else(|| format!("no group `{name}`"))?),
+        None => None,
+    };
+    // A settled configuration has numbers, and nobody has to be asked.
+    let number = || Some(Account { uid: user.name.parse().ok()?, gid: gid? });
+    let known = || {
+        let found = System.user(&user.name)?;
+        Some(Account { gid: gid.unwrap_or(found.gid), ..found })
+    };
+    number().or_else(known).ok_or_else(|| format!("no user `{}`", user.name))
+}
+
 /// Every group of a user, or the one where the rest cannot be found out.
 fn all_groups(uid: Uid, gid: Gid) -> Vec<Gid> {
-    let user = User::from_uid(uid).ok().flatten();
+    let user = nix::unistd::User::from_uid(uid).ok().flatten();
     let name = user.and_then(|user| CString::new(user.name).ok());
     name.and_then(|name| getgrouplist(&name, gid).ok()).unwrap_or_else(|| vec![gid])
 }

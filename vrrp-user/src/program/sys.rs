@@ -1,6 +1,6 @@
 //! What does a new process do before it becomes the program: become its user, and nothing of ours.
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Signal, set_parent_process_death_signal, setsid};
 use std::io;
 use tokio::process::Command;
 
@@ -15,8 +15,11 @@ pub(super) struct Identity {
     pub(super) change: bool,
 }
 
-/// Has `command` start as `identity`, with every signal at its default, no descriptor but the
-/// standard ones, and SIGTERM when the thread that started it ends.
+/// Has `command` start as `identity` in a session of its own, with every signal at its default, no
+/// descriptor but the standard ones, and SIGTERM when the thread that started it ends.
+///
+/// A session is a process group, so that all of it can be ended; and the kernel gives each session
+/// its share of the processors, so that a program cannot use up ours.
 pub(super) fn become_other(command: &mut Command, identity: Identity) {
     let prepare = move || {
         for signal in 1..=libc::SIGRTMAX() {
@@ -24,6 +27,7 @@ pub(super) fn become_other(command: &mut Command, identity: Identity) {
             // those the C library keeps) nothing is changed.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
+        setsid()?;
         if identity.change {
             setgroups(&identity.groups)?;
             setgid(identity.gid)?;

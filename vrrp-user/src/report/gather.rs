@@ -1,9 +1,9 @@
 //! How do the engine's, the network's and the dataplane's views become one snapshot.
 use super::standard::Clock;
-use super::{model, standard};
-use crate::config::model::{Route, Vip};
+use super::{model, standard, why};
+use crate::config::model::{Name, Route, Vip};
 use crate::dataplane::port::{Path, PortReport};
-use crate::engine::snapshot::{Reason, RouterSnapshot, State};
+use crate::engine::snapshot::{GroupSnapshot, RouterSnapshot, State};
 use crate::net::task::{OwnedReport, Presence};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -57,7 +57,8 @@ pub fn instance(
             Version::V3 => 3,
         },
         v2_interop: config.v2_interop,
-        state: router.state.to_string(),
+        state: router.shown().to_string(),
+        group: router.group.as_ref().map(|group| group.to_string()),
         priority: router.effective_priority.0,
         base_priority: config.priority.0,
         since_ms: millis(clock.now.since(router.since)),
@@ -78,19 +79,8 @@ pub fn instance(
             .held_until
             .filter(|until| *until > clock.now)
             .map(|until| millis(until.since(clock.now))),
-        faults: router
-            .faults
-            .iter()
-            .map(|fault| model::Fault {
-                reason: reason(fault.reason).to_owned(),
-                object: fault.object.to_string(),
-            })
-            .collect(),
-        weights: router
-            .weights
-            .iter()
-            .map(|(object, weight)| model::Weight { object: object.to_string(), weight: *weight })
-            .collect(),
+        faults: why::faults(router),
+        weights: why::weights(router),
         addresses: addresses.collect(),
         routes: routes.collect(),
         adverts_sent: router.adverts_sent,
@@ -165,15 +155,16 @@ pub fn counters(counts: &Counts) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// A fault's kind as reports name it.
-pub const fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Interface => "interface",
-        Reason::NoSource => "no-source",
-        Reason::Dataplane => "dataplane",
-        Reason::TrackedInterface => "tracked-interface",
-        Reason::AddressInterface => "address-interface",
-        Reason::RouteInterface => "route-interface",
+/// One sync group's report.
+pub fn group(now: Instant, group: &GroupSnapshot) -> model::Group {
+    let names = |names: &[Name]| names.iter().map(|name| name.to_string()).collect();
+    model::Group {
+        name: group.name.to_string(),
+        state: group.state.to_string(),
+        since_ms: millis(now.since(group.since)),
+        members: names(&group.members),
+        faulty: names(&group.faulty),
+        ready: names(&group.ready),
     }
 }
 

@@ -18,3 +18,4 @@ pub mod metrics;
 pub mod model;
 pub mod standard;
 pub mod table;
+pub mod why;

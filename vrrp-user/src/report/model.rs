@@ -27,6 +27,9 @@ pub struct Snapshot {
     pub log_dropped: u64,
     /// Routers, by name.
     pub instances: Vec<Instance>,
+    /// Sync groups, by name.
+    #[serde(default)]
+    pub groups: Vec<Group>,
     /// Where adverts come in.
     pub ports: Vec<Port>,
     /// What the controller had to do itself.
@@ -53,6 +56,9 @@ pub struct Instance {
     pub v2_interop: bool,
     /// `INIT`, `BACKUP`, `MASTER` or `FAULT`.
     pub state: String,
+    /// Its sync group.
+    #[serde(default)]
+    pub group: Option<String>,
     /// Effective priority.
     pub priority: u8,
     /// Configured priority.
@@ -106,22 +112,49 @@ pub struct Instance {
     pub ietf_vrrp: standard::Router,
 }
 
+/// One sync group.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Group {
+    /// Name in the configuration.
+    pub name: String,
+    /// The state of all of its members.
+    pub state: String,
+    /// Time in this state.
+    pub since_ms: u64,
+    /// Its members.
+    pub members: Vec<String>,
+    /// Those that have faults of their own.
+    pub faulty: Vec<String>,
+    /// Those that could be master, but wait for others.
+    pub ready: Vec<String>,
+}
+
 /// One reason for FAULT.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Fault {
-    /// Kind: `interface`, `no-source`, `dataplane`, `tracked-interface`, `address-interface`, `route-interface`.
+    /// Kind: `interface`, `no-source`, `dataplane`, `tracked-interface`, `address-interface`,
+    /// `route-interface`, `source-missing`, `script`, `file`, `process`, `awaited` or `group-member`.
     pub reason: String,
-    /// Interface, address or route.
+    /// What it is about.
     pub object: String,
+    /// What is known of that, in words.
+    #[serde(default)]
+    pub detail: Option<String>,
 }
 
 /// One tracked object's part in the priority.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Weight {
+    /// `interface`, `script`, `file` or `process`.
+    #[serde(default)]
+    pub kind: String,
     /// The object.
     pub object: String,
     /// What it adds.
     pub weight: i16,
+    /// What is known of it, in words.
+    #[serde(default)]
+    pub detail: Option<String>,
 }
 
 /// One virtual address.

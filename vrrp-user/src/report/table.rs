@@ -67,6 +67,10 @@ pub fn overview(snapshot: &Snapshot, style: Style) -> String {
             }
         }
     }
+    for group in &snapshot.groups {
+        let members = group.members.join(", ");
+        text.push_str(&format!("group {}: {}: {members}\n", group.name, group.state));
+    }
     for port in &snapshot.ports {
         if let Some(why) = &port.why {
             text.push_str(&format!("{}: {}: {why}\n", port.interface, port.path));
@@ -186,7 +190,8 @@ mod tests {
             ..Instance::default()
         };
         let mut second = instance("VI_10", "FAULT");
-        second.faults = vec![Fault { reason: "interface".into(), object: "eth4".into() }];
+        second.faults =
+            vec![Fault { reason: "interface".into(), object: "eth4".into(), ..Fault::default() }];
         let mut first = instance("A", "MASTER");
         first.addresses = vec![Address {
             address: "2.2.2.2/24".into(),

@@ -331,6 +331,41 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
         |global, node, findings| global.shutdown_timeout = count(node, findings),
         "seconds it may take, 1 to 1000; default 10",
     ),
+    built(
+        "state_dump_file",
+        Shape::Value,
+        |global, node, findings| global.own.dump_files.state = value::path(node, findings),
+        "where SIGUSR1 writes the state; default keepalived.data in $TMPDIR or /tmp",
+    ),
+    built(
+        "stats_dump_file",
+        Shape::Value,
+        |global, node, findings| global.own.dump_files.stats = value::path(node, findings),
+        "where SIGUSR2 writes the counters; default keepalived.stats in $TMPDIR or /tmp",
+    ),
+    built(
+        "json_dump_file",
+        Shape::Value,
+        |global, node, findings| global.own.dump_files.json = value::path(node, findings),
+        "where SIGRTMIN+2 writes both as JSON; default keepalived.json in $TMPDIR or /tmp",
+    ),
+    built(
+        "json_version",
+        Shape::Value,
+        |global, node, findings| {
+            let word = node.arguments().first();
+            let version =
+                word.and_then(|word| value::number(word, 1..=2, "json_version", findings));
+            global.own.dump_files.json_object = version == Some(2);
+        },
+        "1 or 2: the list of keepalived.json, or an object with that list; default 1",
+    ),
+    built(
+        "data_use_instance",
+        Shape::Flag,
+        |global, _, _| global.own.dump_files.use_instance = true,
+        "name the file of the state after the network namespace and `instance`",
+    ),
     not_built("vrrp_garp_extra_if", "periodic announcements on other interfaces"),
     not_built("vrrp_vmac_garp_intvl", "the old name of vrrp_garp_extra_if"),
     not_built("vrrp_delay_after_boot", "seconds to stay quiet after boot"),
@@ -428,11 +463,6 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ignored("random_seed", "nothing is random"),
     ignored("iproute_usr_dir", "routing tables are given by number"),
     ignored("iproute_etc_dir", "routing tables are given by number"),
-    ignored("json_version", "reports have one form"),
-    ignored("state_dump_file", "`xvrrp show` reports instead"),
-    ignored("stats_dump_file", "`xvrrp show` reports instead"),
-    ignored("json_dump_file", "`xvrrp show` reports instead"),
-    ignored("data_use_instance", "`xvrrp show` reports instead"),
     ignored("config_save_dir", "nothing is saved at a reload"),
     ignored("tmp_config_directory", "the configuration is read once"),
     ignored("reload_check_config", "a reload with errors changes nothing, always"),

@@ -32,6 +32,7 @@ pub(super) struct Root {
     files: Vec<Node>,
     processes: Vec<Node>,
     link_delays: Vec<Node>,
+    instance: Option<String>,
 }
 
 /// What stands at the top level.
@@ -84,6 +85,14 @@ pub(super) static ROOT: &[Keyword<Root>] = &[
         |root, node, _| root.link_delays.push(node.clone()),
         "INTERFACE DOWN [UP] a line: seconds a change must last to count; UP is 0 unless given",
     ),
+    built(
+        "instance",
+        Shape::Value,
+        |root, node, _| {
+            root.instance = node.arguments().first().map(|word| word.text.to_string());
+        },
+        "the name of this daemon among several: a part of the names of files",
+    ),
     not_built("garp_group", "announcement pauses of several interfaces together"),
     not_built("linkbeat_interfaces", "links watched by polling"),
     not_built("track_group", "instances whose state static addresses follow"),
@@ -97,7 +106,6 @@ pub(super) static ROOT: &[Keyword<Root>] = &[
     skipped("bfd_instance", "BFD sessions stay with keepalived or a routing daemon"),
     ignored("net_namespace_ipvs", "load balancing stays with keepalived"),
     ignored("namespace_with_ipsets", "no ipsets are used"),
-    ignored("instance", "no pid file is named after it"),
     ignored("use_pid_dir", "no pid file is written"),
     ignored("child_wait_time", "there are no child processes"),
     obsolete("linkbeat_use_polling", "netlink tells of every link change"),
@@ -114,6 +122,7 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     }
     let mut global = Global::default();
     apply("global_defs", globals::GLOBALS, &mut global, &root.globals, findings);
+    global.own.dump_files.instance = root.instance.take();
     let mut instances = Vec::with_capacity(root.instances.len());
     for node in &root.instances {
         let draft = instance::read(node, findings);

@@ -5,10 +5,12 @@ mod demote;
 mod digest;
 mod expected;
 mod faults;
+mod groups;
 mod history;
 mod initialize;
 mod invariants;
 mod reload;
+mod tracked;
 mod transition;
 
 use super::Engine;
@@ -186,6 +188,10 @@ pub(super) fn own(own: bool) -> Output {
 
 pub(super) fn announce(times: u32) -> Output {
     Output::Announce { router: ROUTER, times }
+}
+
+pub(super) fn lower_heard() -> Output {
+    Output::LowerHeard { router: ROUTER }
 }
 
 pub(super) fn transition(from: State, to: State, priority: u8, why: Why) -> Output {

@@ -52,7 +52,10 @@ pub fn route(route: &Route) -> String {
     if route.table != MAIN {
         let _ = write!(text, " table {}", route.table);
     }
-    let _ = write!(text, " proto {PROTOCOL}");
+    // keepalived marks a route for itself only where it watches it.
+    if !route.no_track {
+        let _ = write!(text, " proto {PROTOCOL}");
+    }
     if let Some(scope) = route.scope {
         let _ = write!(text, " scope {scope}");
     }

@@ -1,7 +1,7 @@
 //! What does `keepalived.data` say of `global_defs`.
 //!
 //! Lines about what xvrrp has no part in say what keepalived says where nothing is set.
-use super::{Dump, Lines, line, seconds, short, switch};
+use super::{Dump, Lines, line, number, seconds, short, switch};
 use crate::config::program::Program;
 
 /// All lines of it.
@@ -95,7 +95,7 @@ fn defaults(to: &mut Lines, dump: &Dump<'_>) {
     line!(to, " Send advert after receive higher priority advert = {higher}");
     line!(to, " Gratuitous ARP interval = {}", seconds(globals.garp_interval));
     line!(to, " Gratuitous NA interval = {}", seconds(globals.gna_interval));
-    line!(to, " VRRP default protocol version = {}", defaults.version as u8);
+    line!(to, " VRRP default protocol version = {}", number(defaults.version));
     line!(to, " nftables without counters");
     let unicast = switch(defaults.check_unicast_source, "true", "false");
     line!(to, " VRRP check unicast_src = {unicast}");

@@ -1,5 +1,5 @@
 //! What does `keepalived.data` say of an instance.
-use super::{Dump, Lines, Router, address, line, short, switch};
+use super::{Dump, Lines, Router, address, line, number, short, switch};
 use crate::config::model::{TrackInterface, Transport};
 use crate::config::program::Program;
 use crate::config::tracked::{Track, Tracks};
@@ -10,7 +10,7 @@ use vrrp_common::ident::{Family, Version};
 pub(super) fn render(to: &mut Lines, dump: &Dump<'_>, router: &Router) {
     let instance = &*router.engine.instance;
     line!(to, " VRRP Instance = {}", instance.name);
-    line!(to, "   VRRP Version = {}", instance.version as u8);
+    line!(to, "   VRRP Version = {}", number(instance.version));
     let group = dump.config.groups.iter().find(|group| group.members.contains(&instance.name));
     if let Some(group) = group {
         line!(to, "   Sync group = {}", group.name);
@@ -48,7 +48,7 @@ pub(super) fn render(to: &mut Lines, dump: &Dump<'_>, router: &Router) {
 
 fn state(to: &mut Lines, dump: &Dump<'_>, router: &Router) {
     let (engine, instance) = (&router.engine, &*router.engine.instance);
-    line!(to, "   State = {}", engine.state);
+    line!(to, "   State = {}", engine.shown());
     if engine.state == State::Backup {
         let master = engine.master.map_or("(none)".to_owned(), |master| master.to_string());
         line!(to, "   Master router = {master}");
@@ -58,11 +58,17 @@ fn state(to: &mut Lines, dump: &Dump<'_>, router: &Router) {
             line!(to, "   Master advert int = {}.{:02} sec", centis / 100, centis % 100);
         }
     }
-    if matches!(instance.transport, Transport::Unicast { .. }) {
-        line!(to, "   Flags:");
+    let unicast = matches!(instance.transport, Transport::Unicast { .. });
+    // keepalived names only some of its flags.
+    let flags = unicast
+        || !instance.preempt
+        || !instance.check_address_list
+        || instance.source.is_some()
+        || instance.dont_track_primary
+        || instance.track_source;
+    line!(to, "   Flags:{}", switch(flags, "", " none"));
+    if unicast {
         line!(to, "     Using unicast");
-    } else {
-        line!(to, "   Flags: none");
     }
     line!(to, "   Wantstate = {}", engine.state);
     line!(to, "   Number of config faults = 0");
@@ -119,7 +125,7 @@ fn settings(to: &mut Lines, router: &Router) {
     line!(to, "   Virtual Router ID = {}", instance.vrid);
     line!(to, "   Priority = {}", instance.priority.0);
     line!(to, "   Effective priority = {}", engine.effective_priority.0);
-    let weights: i32 = engine.weights.iter().map(|(_, weight)| i32::from(*weight)).sum();
+    let weights: i32 = engine.weights.iter().map(|weight| i32::from(weight.amount)).sum();
     line!(to, "   Total priority = {}", i32::from(instance.priority.0) + weights);
     match instance.version {
         Version::V2 => {
@@ -168,16 +174,14 @@ fn addresses(to: &mut Lines, router: &Router) {
         line!(to, "     {}", address::vip(vip, presence(i)));
     }
     if let Transport::Unicast { peers, ttl } = &instance.transport {
-        if *ttl != u8::MAX {
-            line!(to, "   Unicast TTL = {ttl}");
-        }
+        line!(to, "   Unicast TTL = {ttl}");
         line!(to, "   Check unicast src : yes");
         line!(to, "   Unicast Peer :");
         for peer in peers {
             let (min, max) = (peer.min_ttl, peer.max_ttl);
             line!(to, "     {} min_ttl {min} max_ttl {max}", peer.address);
         }
-        line!(to, "   Unicast checksum compatibility = auto");
+        line!(to, "   Unicast checksum compatibility = no");
     }
     line!(to, "   No sockets allocated");
     if !instance.routes.is_empty() {

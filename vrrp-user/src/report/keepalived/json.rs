@@ -1,6 +1,6 @@
 //! What does `keepalived.json` hold: every instance with what it has counted.
 use super::stats::Counted;
-use super::{Dump, Router, address, seconds, short};
+use super::{Dump, Router, address, number, seconds, short};
 use crate::config::model::Instance;
 use crate::config::program::Program;
 use crate::engine::snapshot::State;
@@ -51,25 +51,25 @@ fn quoted(text: &str) -> String {
 
 /// The file.
 pub fn render(dump: &Dump<'_>, counted: impl Iterator<Item = Counted>) -> String {
-    let mut to = Writer("[".to_owned());
+    let object = dump.config.globals.dump_files.json_object;
+    let mut to = Writer(if object { "{\"vrrp\":[" } else { "[" }.to_owned());
     for (router, counted) in dump.routers.iter().zip(counted) {
         to.open("", '{');
         data(&mut to, dump, router);
         stats(&mut to, &counted);
         to.0.push('}');
     }
-    to.0.push_str("]\n");
+    to.0.push_str(if object { "]}\n" } else { "]\n" });
     to.0
 }
 
 fn data(to: &mut Writer, dump: &Dump<'_>, router: &Router) {
     let (engine, instance) = (&router.engine, &*router.engine.instance);
-    let number = u8::from;
     to.open("data", '{');
     to.text("iname", &instance.name);
-    to.plain("dont_track_primary", number(instance.dont_track_primary));
-    to.plain("skip_check_adv_addr", number(!instance.check_address_list));
-    to.plain("strict_mode", number(instance.strict));
+    to.plain("dont_track_primary", u8::from(instance.dont_track_primary));
+    to.plain("skip_check_adv_addr", u8::from(!instance.check_address_list));
+    to.plain("strict_mode", u8::from(instance.strict));
     to.text("vmac_ifname", "");
     to.text("ifp_ifname", &instance.interface);
     to.plain("master_priority", engine.master_priority.map_or(0, |priority| priority.0));
@@ -80,8 +80,8 @@ fn data(to: &mut Writer, dump: &Dump<'_>, router: &Router) {
     to.plain("garp_refresh_rep", instance.garp.refresh_repeat);
     to.plain("garp_lower_prio_delay", instance.garp.lower_delay.as_secs());
     to.plain("garp_lower_prio_rep", instance.garp.lower_repeat);
-    to.plain("lower_prio_no_advert", number(!instance.answer_lower));
-    to.plain("higher_prio_send_advert", number(instance.answer_higher));
+    to.plain("lower_prio_no_advert", u8::from(!instance.answer_lower));
+    to.plain("higher_prio_send_advert", u8::from(instance.answer_higher));
     to.plain("vrid", instance.vrid.get());
     to.plain("base_priority", instance.priority.0);
     to.plain("effective_priority", engine.effective_priority.0);
@@ -89,13 +89,13 @@ fn data(to: &mut Writer, dump: &Dump<'_>, router: &Router) {
     to.plain("promote_secondaries", false);
     to.plain("adver_int", short(instance.advert_interval));
     to.plain("master_adver_int", short(engine.master_interval));
-    to.plain("accept", number(instance.accept));
+    to.plain("accept", u8::from(instance.accept));
     to.plain("nopreempt", !instance.preempt);
     to.plain("preempt_delay", instance.preempt_delay.as_secs());
-    let state = state(engine.state);
+    let state = state(engine.shown());
     to.plain("state", state);
     to.plain("wantstate", state);
-    to.plain("version", instance.version as u8);
+    to.plain("version", number(instance.version));
     to.plain("smtp_alert", false);
     to.plain("notify_deleted", instance.notify.deleted.given);
     scripts(to, dump, instance);
@@ -114,7 +114,7 @@ fn data(to: &mut Writer, dump: &Dump<'_>, router: &Router) {
         Some(dump.command(&script.program).0)
     });
     to.list("track_script", commands);
-    to.plain("auth_type", number(instance.password.is_some()));
+    to.plain("auth_type", u8::from(instance.password.is_some()));
     if let Some(password) = &instance.password {
         to.text("auth_data", &super::instance::password(password));
     }

@@ -5,6 +5,8 @@ use crate::config::model::{Instance, TrackInterface};
 /// `ARPHRD_ETHER` and `ARPHRD_LOOPBACK`.
 const ETHERNET: u16 = 1;
 const LOOPBACK: u16 = 772;
+/// The weight keepalived lists where an interface does not matter (`dont_track_primary`).
+const NOT_TRACKED: i16 = 255;
 
 /// All of them.
 pub(super) fn render(to: &mut Lines, dump: &Dump<'_>) {
@@ -79,6 +81,9 @@ fn link(to: &mut Lines, dump: &Dump<'_>, link: &Link) {
 
 /// Whether what happens to the interface matters to an instance, and with which weight.
 fn tracks(dump: &Dump<'_>, instance: &Instance, name: &str) -> Option<(i16, bool)> {
+    if *instance.interface == *name && instance.dont_track_primary {
+        return Some((NOT_TRACKED, false));
+    }
     let needs = *instance.interface == *name
         || instance.vips().any(|vip| *vip.dev == *name && !vip.no_track)
         || instance

@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
+use vrrp_common::ident::Version;
 use vrrp_common::layout::Counts;
 use vrrp_common::time::Instant;
 
@@ -154,6 +155,13 @@ impl Dump<'_> {
             (Some(State::Initialize), _) | (None, _) => State::Initialize,
             (Some(State::Backup | State::Fault), _) => State::Backup,
         }
+    }
+}
+
+const fn number(version: Version) -> u8 {
+    match version {
+        Version::V2 => 2,
+        Version::V3 => 3,
     }
 }
 

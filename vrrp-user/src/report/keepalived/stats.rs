@@ -4,6 +4,7 @@ use vrrp_common::counter::Counter;
 use vrrp_common::layout::Counts;
 
 /// keepalived's counters of one router.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Counted {
     /// `advert_rcvd`.
     pub received: u64,
