@@ -96,8 +96,10 @@ fn exactly_its_addresses() {
     let said = daemon.mark();
     let set = |n: usize, to: &str| drop(bed.us.ip(&format!("link set eth{n} {to}")));
     type Change<'a> = (&'a dyn Fn(usize), &'a dyn Fn(usize));
-    let ways: [Change<'_>; 2] =
-        [(&|n| bed.ports[n].cut(), &|n| bed.ports[n].mend()), (&|n| set(n, "down"), &|n| set(n, "up"))];
+    let ways: [Change<'_>; 2] = [
+        (&|n| bed.ports[n].cut(), &|n| bed.ports[n].mend()),
+        (&|n| set(n, "down"), &|n| set(n, "up")),
+    ];
     // One link, then two that are away at the same time and return one after the other.
     for (lose, find) in ways {
         for returning in [vec![3], vec![1, 4]] {
@@ -114,7 +116,11 @@ fn exactly_its_addresses() {
                 std::thread::sleep(WHILE);
                 for (n, wire) in wires.iter().enumerate() {
                     let expected = if n == *back { of(n) } else { Vec::new() };
-                    assert_eq!(announced(wire, marks[n]), expected, "on eth{n}, eth{back} returned");
+                    assert_eq!(
+                        announced(wire, marks[n]),
+                        expected,
+                        "on eth{n}, eth{back} returned"
+                    );
                 }
             }
         }

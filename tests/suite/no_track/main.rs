@@ -81,6 +81,7 @@ fn rows() -> Vec<Row> {
     both(12, "weight", WEIGHT, BOTH, company::tracked_by_weight);
     both(13, "route with no_track", ROUTE_NO_TRACK, BOTH, company::with_route_no_track);
     both(14, "tracked route", ROUTE, BOTH, company::with_route_tracked);
+    both(15, "sync group", "", BOTH, company::in_a_group);
     both(16, "primary not tracked", "dont_track_primary", BOTH, company::primary_not_tracked);
     both(17, "on the primary", "", BOTH, company::on_the_primary);
     both(18, "refresh", REFRESH, BOTH, company::refreshed);
