@@ -15,8 +15,8 @@ use vrrp_tests::lab::capture::{Capture, address};
 use vrrp_tests::lab::cases::{Case, case, run_all};
 use vrrp_tests::lab::conf::{Vrrp, file};
 use vrrp_tests::lab::daemon::{Daemon, Kind};
-use vrrp_tests::lab::decode::between;
-use vrrp_tests::lab::frame::{Packet, Path, v2, v3};
+use vrrp_tests::lab::decode::{Frame, SeenAdvert, between};
+use vrrp_tests::lab::frame::{INJECTOR, Packet, Path, v2, v3};
 use vrrp_tests::lab::master::Beat;
 use vrrp_tests::lab::netns::Namespace;
 use vrrp_tests::lab::report::Show;
@@ -37,12 +37,13 @@ const VRID: u8 = 51;
 enum Router {
     V2,
     V2Password,
+    V2Strict,
     V3,
     V3Ipv6,
     V3Unicast,
 }
 
-use Router::{V2, V2Password, V3, V3Ipv6, V3Unicast};
+use Router::{V2, V2Password, V2Strict, V3, V3Ipv6, V3Unicast};
 
 /// What makes a packet wrong.
 type Damage = fn(Router, u8) -> Packet;
@@ -134,6 +135,17 @@ const LIES: &[(Counter, &str, Router, Damage)] = &[
         let path = Path::multicast("10.0.0.2");
         Packet::advert(path, VRID, priority, router.timing(), &router.vips())
     }),
+    (Counter::OwnAddress, "from our own address", V3, |router, priority| {
+        router.from("10.0.0.1", priority)
+    }),
+    (Counter::OwnAddress, "from our own address", V3Ipv6, |router, priority| {
+        router.from("fe80::1", priority)
+    }),
+    (Counter::AddressList, "another list", V2Strict, |router, priority| {
+        // The owner is right whatever it lists.
+        let priority = priority.min(254);
+        router.advert(priority).resealed(|message| message[8..12].copy_from_slice(&[10, 9, 9, 9]))
+    }),
     (Counter::Fragment, "first fragment", V3, |router, priority| Packet {
         fragment: 0x2000,
         ..router.advert(priority)
@@ -149,7 +161,7 @@ impl Router {
         match self {
             V3Ipv6 => Path::multicast("fe80::2"),
             V3Unicast => Path::unicast("10.0.0.2", "10.0.0.1", OUR_MAC),
-            V2 | V2Password | V3 => Path::multicast("10.0.0.2"),
+            V2 | V2Password | V2Strict | V3 => Path::multicast("10.0.0.2"),
         }
     }
 
@@ -160,7 +172,7 @@ impl Router {
 
     fn timing(self) -> Timing {
         match self {
-            V2 => v2(1, None),
+            V2 | V2Strict => v2(1, None),
             V2Password => v2(1, Some("secret")),
             V3 | V3Ipv6 | V3Unicast => v3(20),
         }
@@ -184,7 +196,7 @@ impl Router {
 
     fn interval(self) -> Duration {
         match self {
-            V2 | V2Password => Duration::from_secs(1),
+            V2 | V2Password | V2Strict => Duration::from_secs(1),
             V3 | V3Ipv6 | V3Unicast => Duration::from_millis(200),
         }
     }
@@ -197,7 +209,7 @@ impl Router {
 
     fn config(self) -> String {
         let [first, second] = self.vips();
-        let version = if matches!(self, V2 | V2Password) { 2 } else { 3 };
+        let version = if matches!(self, V2 | V2Password | V2Strict) { 2 } else { 3 };
         let prefix = if self == V3Ipv6 { 64 } else { 24 };
         let mut instance = Vrrp::new(&format!("{first}/{prefix}"))
             .vip(&format!("{second}/{prefix}"))
@@ -205,6 +217,9 @@ impl Router {
         if self == V2Password {
             instance = instance
                 .line("authentication {\n        auth_type PASS\n        auth_pass secret\n    }");
+        }
+        if self == V2Strict {
+            instance = instance.line("strict_mode").line("accept");
         }
         if self == V3Unicast {
             instance = instance
@@ -241,10 +256,20 @@ fn counted(daemon: &Daemon, before: &[(Counter, u64)], counter: Counter, sent: u
     assert_eq!(rejected(&daemon.show()), expected, "{sent} were sent");
 }
 
+/// Adverts of the router since `mark`; some lies pretend to be that.
+fn ours(wire: &Capture, mark: usize, router: Router) -> Vec<SeenAdvert> {
+    wire.since(mark, |frame| said_by(router, frame))
+}
+
+fn said_by(router: Router, frame: &Frame) -> Option<SeenAdvert> {
+    let advert = frame.advert().filter(|advert| advert.source == address(router.source()))?;
+    (frame.sender() != Some(INJECTOR)).then_some(advert)
+}
+
 /// Adverts of the router since `mark` came on their beat.
 #[track_caller]
 fn rhythm(wire: &Capture, mark: usize, router: Router, at_least: usize) {
-    let adverts = wire.adverts(mark, router.source());
+    let adverts = ours(wire, mark, router);
     assert!(adverts.len() >= at_least, "{} adverts instead of {at_least}", adverts.len());
     for (earlier, later) in adverts.iter().zip(adverts.iter().skip(1)) {
         let gap = between(earlier.at, later.at);
@@ -293,7 +318,9 @@ fn scenario(counter: Counter, router: Router, damage: Damage, mode: &str) {
     let liar = lies([0, 255]);
     std::thread::sleep(interval * 7);
     drop(master);
-    let first = wire.wait_advert(mark, router.source(), router.down() + SOON, |_| true);
+    let first = wire.wait(mark, router.down() + SOON, "an advert of the router", |frame| {
+        said_by(router, frame)
+    });
     let sent = liar.stop();
     let good = router.advert(200).message;
     let last = wire.since(0, |frame| {
@@ -314,11 +341,13 @@ fn scenario(counter: Counter, router: Router, damage: Damage, mode: &str) {
 
     // In Active: neither deposed nor provoked.
     let before = rejected(&daemon.show());
-    let (mark, said) = (wire.mark(), daemon.mark());
+    let valid = || ["received", "priority_zero"].map(|name| daemon.show().counter("VI_1", name));
+    let (mark, said, valid_before) = (wire.mark(), daemon.mark(), valid());
     let liar = lies([1, 255]);
     std::thread::sleep(interval * 10);
     let sent = liar.stop();
     counted(&daemon, &before, counter, sent);
+    assert_eq!(valid(), valid_before);
     rhythm(&wire, mark, router, 9);
     assert_eq!(daemon.logged(said, "Entering"), Vec::<String>::new());
     assert_eq!(daemon.show().state("VI_1"), "MASTER");

@@ -1,11 +1,12 @@
 //! Do the leaves of RFC 8347 and RFC 6527 say what happened on the wire?
+use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use vrrp_tests::gate::{self, Need};
 use vrrp_tests::lab::conf::{Vrrp, file};
-use vrrp_tests::lab::daemon::{Daemon, Kind};
+use vrrp_tests::lab::daemon::{Daemon, Kind, xvrrp};
 use vrrp_tests::lab::frame::{Packet, Path, v3};
 use vrrp_tests::lab::netns::Namespace;
 use vrrp_tests::lab::report::{number, text};
@@ -41,6 +42,32 @@ fn assert_recent(datetime: &str) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     let ago = (now % 86_400 + 86_400 - second_of_day(datetime)) % 86_400;
     assert!(ago < 60, "{datetime} is {ago} s ago");
+}
+
+/// `show NAME --json` says of one router what `show --json` says of all, and of the process too.
+fn named(daemon: &Daemon) {
+    let control = daemon.directory().join("control");
+    let args = ["show", "VI_1", "--json", "--control"].map(OsStr::new);
+    let (status, told) = xvrrp(&[&args[..], &[control.as_os_str()]].concat());
+    assert!(status.success(), "{told}");
+    let one: Value = serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}: {told}"));
+    let all = daemon.show().0;
+    let keys = |value: &Value| {
+        value.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>()).unwrap_or_default()
+    };
+    assert_eq!(keys(&one), keys(&all));
+    for place in ["/instances/0/ietf_vrrp", "/instances/0/ietf_vrrp/statistics"] {
+        let [one, all] = [&one, &all].map(|value| value.pointer(place).map(keys));
+        assert!(one.as_ref().is_some_and(|keys| keys.len() > 5), "{one:?}");
+        assert_eq!(one, all);
+    }
+    let wrong = "/ietf_vrrp/statistics/checksum-errors";
+    assert_eq!(one.pointer(wrong), Some(&Value::from(1)), "{told}");
+    // Our own reasons, which no standard names.
+    for reason in ["fragment", "source", "own_address", "first_address_not_link_local"] {
+        let place = format!("/instances/0/counters/{reason}");
+        assert_eq!(one.pointer(&place), Some(&Value::from(0)), "{reason}");
+    }
 }
 
 #[test]
@@ -126,8 +153,42 @@ fn leaves_follow_the_wire() {
     ] {
         assert_eq!(counter(&now, leaf), count, "{leaf}: {now}");
     }
-    assert_eq!(number(now.get("mib"), "vrrpv3StatisticsNewMasterReason"), 1);
-    assert_eq!(number(now.get("mib"), "vrrpv3StatisticsRcvdPriZeroPackets"), 1);
+    for (object, value) in [
+        ("vrrpv3OperationsVrId", u64::from(VRID)),
+        ("vrrpv3OperationsInetAddrType", 1),
+        ("vrrpv3OperationsStatus", 3),
+        ("vrrpv3OperationsPriority", 100),
+        ("vrrpv3OperationsAddrCount", 1),
+        ("vrrpv3OperationsAdvInterval", 30),
+        ("vrrpv3OperationsPreemptMode", 1),
+        ("vrrpv3OperationsAcceptMode", 1),
+        ("vrrpv3OperationsRowStatus", 1),
+        ("vrrpv3StatisticsMasterTransitions", 2),
+        ("vrrpv3StatisticsNewMasterReason", 1),
+        ("vrrpv3StatisticsRcvdAdvertisements", 4),
+        ("vrrpv3StatisticsAdvIntervalErrors", 1),
+        ("vrrpv3StatisticsIpTtlErrors", 1),
+        ("vrrpv3StatisticsProtoErrReason", 3),
+        ("vrrpv3StatisticsRcvdPriZeroPackets", 1),
+        ("vrrpv3StatisticsSentPriZeroPackets", 0),
+        ("vrrpv3StatisticsRcvdInvalidTypePackets", 1),
+        ("vrrpv3StatisticsAddressListErrors", 1),
+        ("vrrpv3StatisticsPacketLengthErrors", 1),
+        ("vrrpv3StatisticsRefreshRate", 0),
+    ] {
+        assert_eq!(number(now.get("mib"), object), value, "{object}");
+    }
+    for object in ["vrrpv3OperationsMasterIpAddr", "vrrpv3OperationsPrimaryIpAddr"] {
+        assert_eq!(text(&now["mib"], object), "10.0.0.1");
+    }
+    assert!(number(now.get("mib"), "vrrpv3OperationsUpTime") > 0);
+    let all = &daemon.show().0["ietf_vrrp"]["mib"];
+    for object in
+        ["vrrpv3RouterChecksumErrors", "vrrpv3RouterVersionErrors", "vrrpv3RouterVrIdErrors"]
+    {
+        assert_eq!(number(Some(all), object), 1, "{object}");
+    }
+    named(&daemon);
     for leaf in ["checksum-errors", "version-errors", "vrid-errors", "ip-ttl-errors"] {
         assert_eq!(process(&daemon, leaf), 1, "{leaf}");
     }

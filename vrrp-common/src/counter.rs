@@ -33,6 +33,20 @@ macro_rules! counters {
     };
 }
 
+impl Counter {
+    /// Its value of `vrrpv3StatisticsProtoErrReason` (RFC 6527), where it is a protocol error.
+    #[inline(always)]
+    pub const fn protocol_error(self) -> Option<u8> {
+        match self {
+            Self::Ttl => Some(1),
+            Self::Version => Some(2),
+            Self::Checksum => Some(3),
+            Self::Vrid => Some(4),
+            _ => None,
+        }
+    }
+}
+
 /// What moving a counter means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -89,12 +103,17 @@ counters! {
     ModeMismatch = 20, Rejected, None, None, None, "mode_mismatch";
     /// A fragment.
     Fragment = 21, Rejected, None, None, None, "fragment";
-    /// An IP header that contradicts itself: header length, total length, extension headers before VRRP.
+    /// An IP header that cannot be right: header length, total length, header checksum, extension headers before VRRP.
     IpHeader = 22, Rejected, None, None, None, "ip_header";
     /// News that found the ring buffer full; the controller is told to look again.
     RingFull = 23, Remark, None, None, None, "ring_full";
     /// VRRPv2 adverts that were ignored, for their sender's VRRPv3 adverts are followed (RFC 9568 section 8.4.2).
     V2Ignored = 24, Remark, None, None, None, "v2_ignored";
+    /// The source is our own address: an advert of ours that came back, or a router that has our address.
+    OwnAddress = 25, Rejected, None, None, None, "own_address";
+    /// VRRPv2 in strict mode: the address list is not ours, and the owner did not send it (RFC 3768
+    /// section 7.1). The controller judges this, for the XDP program does not compare lists.
+    AddressList = 26, Rejected, Some("address-list-errors"), Some("vrrpStatsAddressListErrors"), Some("addr_list_err"), "address_list";
 }
 
 /// Number of counters.

@@ -53,8 +53,13 @@ pub mod name {
     pub const ROUTER_COUNTS: &str = "ROUTER_COUNTS";
     /// `PerCpuArray<Counts>` by port, for packets of no known router.
     pub const PORT_COUNTS: &str = "PORT_COUNTS";
+    /// `PerCpuArray<u64>` of one: every rejected packet, so that who looks for some need not look at
+    /// every counter.
+    pub const REJECTED: &str = "REJECTED";
     /// `Array<u64>` of one element, memory-mapped: grows after any [`super::Seen::lost`] did.
     pub const LOST: &str = "LOST";
+    /// `Array<u64>` by router, memory-mapped: [`super::error_mark`] of its last protocol error.
+    pub const ERRORS: &str = "ERRORS";
     /// Ring buffer of [`super::EventHeader`] and the packet.
     pub const EVENTS: &str = "EVENTS";
 }
@@ -97,6 +102,8 @@ pub struct Rule {
     pub flags: u32,
     /// The destination that is ours: unicast, or a group other than the RFC's. Else zero.
     pub local: Address,
+    /// The router's own address: what comes from there is ours, come back. Zero where it has none.
+    pub source: Address,
     /// VRRPv2: authentication data, zero-padded.
     pub auth: [u8; 8],
     /// VRRPv2: Adver Int in seconds. Any will do beside VRRPv3.
@@ -104,7 +111,7 @@ pub struct Rule {
     /// Explicit zero.
     pub pad: [u8; 7],
 }
-const _: () = assert!(size_of::<Rule>() == 40 && offset_of!(Rule, auth) == 24);
+const _: () = assert!(size_of::<Rule>() == 56 && offset_of!(Rule, auth) == 40);
 
 /// Bits of [`Rule::flags`].
 pub mod rule_flag {
@@ -206,6 +213,13 @@ impl Seen {
         let end = self.tick.saturating_add(tick);
         if self.copies > PRECISE_STAMPS && end > self.at { end } else { self.at }
     }
+}
+
+/// When a protocol error happened, in nanoseconds, and which (its value in RFC 6527) in the last
+/// eight bits, so that later is more.
+#[inline(always)]
+pub const fn error_mark(at: u64, error: u8) -> u64 {
+    at & !0xff | error as u64
 }
 
 /// Counters of one router or one port, by [`crate::counter::Counter`] number.

@@ -7,7 +7,7 @@ use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
 use vrrp_common::counter::{COUNTERS, Counter};
 use vrrp_common::layout::{
-    Counts, EventHeader, LARGE_EVENT, PRECISE_STAMPS, SMALL_EVENT, Seen,
+    Counts, EventHeader, LARGE_EVENT, PRECISE_STAMPS, SMALL_EVENT, Seen, error_mark,
 };
 use vrrp_common::wire::check::{Accepted, Meaning, Owner};
 
@@ -20,6 +20,17 @@ pub(crate) fn reject(counter: Counter, owner: Owner) {
     };
     if let Some(counts) = counts {
         bump(counts, counter);
+    }
+    if let (Owner::Router(router), Some(error)) = (owner, counter.protocol_error())
+        && let Some(mark) = maps::ERRORS.get_ptr_mut(router)
+    {
+        // SAFETY: a helper that takes nothing, and a map element, mapped by the controller, which
+        // only reads it.
+        unsafe { ptr::write_volatile(mark, error_mark(bpf_ktime_get_coarse_ns(), error)) };
+    }
+    if let Some(rejected) = maps::REJECTED.get_ptr_mut(0) {
+        // SAFETY: the one element, of this CPU; see `bump`.
+        unsafe { *rejected += 1 };
     }
 }
 

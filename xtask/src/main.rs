@@ -3,6 +3,7 @@ mod bench;
 mod build;
 mod ci;
 mod conformance;
+mod dist;
 mod fuzz;
 mod lab;
 mod packages;
@@ -82,6 +83,15 @@ enum Verb {
     },
     /// Check the invariants of ARCHITECTURE.md that a program can check
     Tidy,
+    /// Build Debian packages of the daemon, and of keepalived's name for it
+    Dist {
+        /// Without optimizations, to try the packages
+        #[arg(long)]
+        debug: bool,
+        /// Where they go
+        #[arg(long, default_value = "target/dist")]
+        out: PathBuf,
+    },
     /// The lab alone, with an xvrrp that is already built
     #[command(hide = true)]
     Lab {
@@ -106,6 +116,7 @@ fn main() -> ExitCode {
         Verb::Ci => ci::run(),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Verb::Tidy => tidy::run(),
+        Verb::Dist { debug, out } => dist::run(debug, &out),
         Verb::Lab { binary, demo } => lab::run(&binary, demo),
     };
     match done {

@@ -150,7 +150,8 @@ pub fn lines(title: &str, across: &str, lines: &[Line]) -> String {
         );
         for (a, b) in good {
             let (a, b) = (x(*a), y(*b));
-            let _ = writeln!(svg, "<circle cx=\"{a:.1}\" cy=\"{b:.1}\" r=\"3\" fill=\"{colour}\"/>");
+            let _ =
+                writeln!(svg, "<circle cx=\"{a:.1}\" cy=\"{b:.1}\" r=\"3\" fill=\"{colour}\"/>");
         }
         let at = 50.0 + 18.0 * count(number);
         let _ = writeln!(

@@ -158,7 +158,9 @@ impl Running {
         let mut next = 0;
         while let Some(pid) = all.get(next).copied() {
             let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-            all.extend(list.unwrap_or_default().split_whitespace().filter_map(|c| c.parse::<u32>().ok()));
+            all.extend(
+                list.unwrap_or_default().split_whitespace().filter_map(|c| c.parse::<u32>().ok()),
+            );
             next += 1;
         }
         all

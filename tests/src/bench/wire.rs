@@ -32,7 +32,8 @@ fn bound(dev: Option<&str>, protocol: u16) -> io::Result<Socket> {
     if let Some(dev) = dev {
         link.sll_ifindex = int(name_to_index(&socket, dev)?);
     }
-    let len = libc::socklen_t::try_from(size_of::<libc::sockaddr_ll>()).map_err(io::Error::other)?;
+    let len =
+        libc::socklen_t::try_from(size_of::<libc::sockaddr_ll>()).map_err(io::Error::other)?;
     // SAFETY: the storage was filled as the family says, to this length.
     socket.bind(&unsafe { SockAddr::new(storage, len) })?;
     Ok(socket)
@@ -106,9 +107,8 @@ impl Sender {
             let count = u32::try_from(messages.len()).unwrap_or(0);
             // SAFETY: every header points to one part, and that to a frame; the kernel reads them
             // and all outlive the call.
-            let sent = unsafe {
-                libc::sendmmsg(self.socket.as_raw_fd(), messages.as_mut_ptr(), count, 0)
-            };
+            let sent =
+                unsafe { libc::sendmmsg(self.socket.as_raw_fd(), messages.as_mut_ptr(), count, 0) };
             taken += usize::try_from(sent).unwrap_or(0);
         }
         taken

@@ -59,8 +59,11 @@ pub fn judge(bytes: &[u8]) {
             Input::Advert(Advert { router, .. })
             | Input::Lost { router, .. }
             | Input::Missed(router)
+            | Input::Placed { router, .. }
+            | Input::Demote { router, .. }
             | Input::Announce(router) => !known.contains_key(router),
             Input::Link { .. }
+            | Input::Addresses { .. }
             | Input::Script { .. }
             | Input::File { .. }
             | Input::Processes { .. }
@@ -148,7 +151,12 @@ fn next(
         12 => Some(Input::Lost { router: router(choices), address: usize::from(choices.below(4)) }),
         13 => match choices.below(8) {
             0 => Some(Input::Shutdown),
-            1..=3 => Some(Input::Missed(router(choices))),
+            1 => Some(Input::Placed { router: router(choices), placed: choices.coin() }),
+            2 => Some(Input::Missed(router(choices))),
+            3 => {
+                let hold = Duration::from_millis(u64::from(choices.below(8)) * 700);
+                Some(Input::Demote { router: router(choices), hold })
+            }
             _ => Some(Input::Announce(router(choices))),
         },
         _ => {
@@ -179,6 +187,7 @@ fn instance(choices: &mut Choices<'_>, number: u8) -> Option<Instance> {
         instance.version = Version::V3;
     }
     instance.priority = Priority([100, 100, 101, 255][usize::from(kind)]);
+    instance.drops_other_lists = instance.version == Version::V2 && more & 8 != 0;
     instance.preempt = bits & 1 == 0;
     instance.start_as_master = bits & 2 != 0;
     instance.dont_track_primary = bits & 4 != 0;
@@ -312,6 +321,7 @@ fn agree(engine: &Engine, known: &BTreeMap<RouterId, Known>) {
                 router.instance.preempt || priority == Priority::OWNER,
             );
             assert_ne!(heard, Priority::RELEASE);
+            assert!(heard == Priority::OWNER || !router.instance.drops_other_lists);
             assert!(!preempts || heard >= priority, "{heard} would be preempted by {priority}");
         }
         assert_eq!(

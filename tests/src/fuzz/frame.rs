@@ -16,6 +16,9 @@ use xvrrp::dataplane::memory::Memory;
 pub const LONGEST: usize = 2048;
 
 const PORT: u32 = 3;
+/// Where our own adverts come from.
+const OWN_V4: &str = "192.0.2.10";
+const OWN_V6: &str = "fe80::10";
 const ARRIVAL: Instant = Instant::from_nanos(7_000_000_000);
 
 /// Judges one frame.
@@ -118,6 +121,7 @@ fn is_valid(frame: &[u8], accepted: &Accepted, memory: &Memory) {
         assert_eq!(usize::from(u16::from_be_bytes([packet[2], packet[3]])), length);
         assert_eq!([packet[6] & 0x3f, packet[7]], [0, 0], "a fragment");
         assert_eq!(packet[9], 112);
+        assert_eq!(internet_checksum(&packet[..header]), 0, "a wrong header checksum was accepted");
         (header, packet[12..20].to_vec(), 8)
     } else {
         assert_eq!(packet[0] >> 4, 6);
@@ -125,6 +129,9 @@ fn is_valid(frame: &[u8], accepted: &Accepted, memory: &Memory) {
         assert_eq!(packet[6], 112);
         (40, packet[8..40].to_vec(), 7)
     };
+    let own = address(ip(if v4 { OWN_V4 } else { OWN_V6 }));
+    let source = if v4 { &packet[12..16] } else { &packet[8..24] };
+    assert_ne!(source, &own[..source.len()], "an advert of our own was accepted");
     let message = &packet[header..];
     let version = message[0] >> 4;
     let size = if v4 { 4 } else { 16 };
@@ -158,8 +165,22 @@ fn is_valid(frame: &[u8], accepted: &Accepted, memory: &Memory) {
         assert_eq!(packet[hops], proto::HOP_LIMIT);
         let mut routed = frame.to_vec();
         routed[offset + hops] = 254;
+        seal(&mut routed[offset..], v4);
         let verdict = check::frame(&routed[..], &at);
         assert_eq!(verdict, Verdict::Reject(Counter::Ttl, Owner::Router(router)), "it was routed");
+    }
+    if v4 {
+        assert_eq!(internet_checksum(&packet[..header]), 0, "a broken IP header");
+        let mut broken = frame.to_vec();
+        broken[offset + 14] ^= 1;
+        assert_eq!(
+            check::frame(&broken[..], &at),
+            if flags & (rule_flag::UNICAST) == 0 {
+                Verdict::Reject(Counter::IpHeader, Owner::Port(PORT))
+            } else {
+                Verdict::Pass
+            }
+        );
     }
     // One bit of a priority always changes the sum.
     let mut better = frame.to_vec();
@@ -168,8 +189,22 @@ fn is_valid(frame: &[u8], accepted: &Accepted, memory: &Memory) {
     assert_eq!(verdict, Verdict::Reject(Counter::Checksum, Owner::Router(router)));
 }
 
+/// Makes the checksum of an IPv4 header right.
+fn seal(packet: &mut [u8], v4: bool) {
+    if v4 {
+        let header = usize::from(packet[0] & 15) * 4;
+        packet[10..12].fill(0);
+        let sum = internet_checksum(&packet[..header]);
+        packet[10..12].copy_from_slice(&sum.to_be_bytes());
+    }
+}
+
 fn accepts(frame: &[u8], at: &xvrrp::dataplane::memory::At<'_>) -> bool {
     matches!(check::frame(frame, at), Verdict::Accept(_))
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
 }
 
 /// A router of each kind on one port.
@@ -189,7 +224,6 @@ fn memory() -> Memory {
         (Family::V4, 60, both | rule_flag::V2 | rule_flag::NO_ADDRESSES, ""),
         (Family::V4, 70, both | rule_flag::SENDS_PSEUDO, ""),
     ];
-    let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
     let mut memory = Memory { rules: HashMap::new(), ..Memory::default() };
     for (router, (family, vrid, flags, local)) in (0u32..).zip(routers) {
         let mut rule = Rule {
@@ -197,6 +231,7 @@ fn memory() -> Memory {
             flags,
             interval_v2: 1,
             auth: *b"secret\0\0",
+            source: address(ip(if family == Family::V4 { OWN_V4 } else { OWN_V6 })),
             ..Rule::default()
         };
         if !local.is_empty() {
@@ -225,7 +260,6 @@ fn memory() -> Memory {
 /// Frames to start from: an advert for each router, in both versions.
 pub fn seeds() -> Vec<(String, Vec<u8>)> {
     use crate::frames::{Frame, Message};
-    let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
     let mut seeds = Vec::new();
     for vrid in [10, 20, 30, 40, 50, 60, 70, 99] {
         for (source, group, unicast, vip) in [

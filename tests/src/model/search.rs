@@ -2,6 +2,7 @@
 use super::Scenario;
 use super::graph::Graph;
 use super::world::{Step, World};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -92,6 +93,43 @@ pub fn search(scenario: &Scenario, order: Order, safety: Safety) -> Result<Found
         }),
         Err(number) => Err(format!("{}\nfrom here it need not settle", search.way(number))),
     }
+}
+
+/// Meets every state by every way that leads to it, and says how many there are. Errs with the first
+/// that is taken for another, though other states follow from it.
+pub fn compare(scenario: &Scenario) -> Result<usize, String> {
+    let follow = |world: &World| -> Vec<(Step, u128)> {
+        let next = |step| {
+            let mut next = world.clone();
+            next.step(step, scenario);
+            (step, next.key())
+        };
+        world.steps(scenario).into_iter().map(next).collect()
+    };
+    let start = World::new(scenario);
+    let mut met = HashMap::from([(start.key(), (start.clone(), follow(&start)))]);
+    let mut queue = VecDeque::from([start]);
+    while let Some(world) = queue.pop_front() {
+        for step in world.steps(scenario) {
+            let mut next = world.clone();
+            next.step(step, scenario);
+            let follows = follow(&next);
+            match met.entry(next.key()) {
+                Entry::Vacant(fresh) => {
+                    fresh.insert((next.clone(), follows));
+                    queue.push_back(next);
+                }
+                Entry::Occupied(known) => {
+                    let (other, same) = known.get();
+                    let mut pairs = follows.iter().zip(same);
+                    if let Some((way, _)) = pairs.find(|(one, other)| one != other) {
+                        return Err(format!("{next}\nis taken for\n{other}\nbut {way:?}"));
+                    }
+                }
+            }
+        }
+    }
+    Ok(met.len())
 }
 
 impl Search<'_> {

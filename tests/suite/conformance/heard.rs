@@ -25,7 +25,11 @@ fn heard() {
     let mut cases: Vec<Case<'static>> = vec![
         case("another interface", another_interface),
         case("one VRID in both families", both_families),
-        case("own adverts that come back", own_adverts),
+        case("own adverts that come back", || own_adverts("auto")),
+        case("own adverts that come back, sockets", || own_adverts("off")),
+        case("tags in frames, auto", || tags("auto")),
+        case("tags in frames, skb", || tags("skb")),
+        case("tags in frames, off", || tags("off")),
         case("lower adverts and resignations are answered", answered),
     ];
     // On each path the same.
@@ -122,10 +126,11 @@ fn both_families() {
 }
 
 /// What we sent ourselves comes back, as when a segment has a loop.
-fn own_adverts() {
+fn own_adverts(mode: &str) {
     let bed = Bed::new();
     let wire = bed.port.capture();
-    let daemon = Daemon::start(Kind::Xvrrp, &bed.us, &file("", &[plain()]));
+    let config = file("", &[plain()]);
+    let daemon = Daemon::start_with(Kind::Xvrrp, &bed.us, &config, &["--xdp-mode", mode]);
     daemon.wait_state(0, "VI_1", "MASTER", SOON);
     let (said, mark, start) = (daemon.mark(), wire.mark(), Instant::now());
     let ours = |priority| {
@@ -144,6 +149,10 @@ fn own_adverts() {
     assert_eq!(show.state("VI_1"), "MASTER");
     assert_eq!(show.instance("VI_1").get("master"), Some(&"self".into()));
     assert_eq!(daemon.logged(said, "Entering"), Vec::<String>::new());
+    // They are no adverts received, and someone should know.
+    assert_eq!(show.counter("VI_1", "received"), 0);
+    assert_eq!(show.counter("VI_1", "own_address"), sent);
+    daemon.wait_log(said, "from our own address", SOON);
     // None was answered: ten a second, and no more.
     let adverts = wire.adverts(mark, "10.0.0.10");
     let regular = adverts.iter().filter(|advert| advert.priority() == 100).count();
@@ -231,6 +240,37 @@ fn lists_and_intervals(mode: &str) {
     assert_eq!(daemon.logged(said, "Entering"), Vec::<String>::new());
 }
 
+/// Tags that stand in the frames, without any VLAN device: what is of a VLAN is of no router here
+/// and goes on, be it alone or within another; a tag that only carries a priority is none.
+fn tags(mode: &str) {
+    let bed = Bed::new();
+    let config = file("", &[plain()]);
+    let daemon = Daemon::start_with(Kind::Xvrrp, &bed.us, &config, &["--xdp-mode", mode]);
+    daemon.wait_state(0, "VI_1", "MASTER", SOON);
+    let (said, before) = (daemon.mark(), daemon.show());
+    let tagged = |tags: &[[u8; 4]]| {
+        let mut frame = advert(200, 10, &["10.0.0.5"]);
+        frame.splice(12..12, tags.concat());
+        frame
+    };
+    let (one, other, outer) = ([0x81, 0, 0, 5], [0x81, 0, 0, 6], [0x88, 0xa8, 0, 5]);
+    for tags in [vec![one], vec![outer], vec![one, other], vec![outer, other]] {
+        for _ in 0..5 {
+            bed.port.injector().send(&tagged(&tags));
+        }
+    }
+    std::thread::sleep(WHILE);
+    let show = daemon.show();
+    assert_eq!(show.state("VI_1"), "MASTER");
+    assert_eq!(show.instance("VI_1").get("counters"), before.instance("VI_1").get("counters"));
+    assert_eq!(show.port("eth0").get("counters"), before.port("eth0").get("counters"));
+    assert_eq!(daemon.logged(said, "Entering"), Vec::<String>::new());
+    let frame = tagged(&[[0x81, 0, 0xe0, 0]]);
+    let _master = Beat::of(bed.port.injector(), Duration::from_millis(100), frame);
+    daemon.wait_state(said, "VI_1", "BACKUP", SOON);
+    assert!(daemon.show().counter("VI_1", "received") > 0);
+}
+
 /// The same VRID with a tag and without it: two virtual routers.
 fn vlan(mode: &str) {
     let bed = Bed::new();
@@ -304,6 +344,9 @@ fn flood() {
     assert!(more("received") >= 30, "{}", more("received"));
     assert_eq!(after.state("VI_1"), "BACKUP");
     assert_eq!(wire.adverts(0, "10.0.0.10"), []);
+    for reason in ["(ttl)", "(checksum)"] {
+        daemon.wait_log(said, reason, SOON);
+    }
     let lines = daemon.mark() - said;
     assert!(lines < 20, "{lines} lines about {sent} bad adverts");
     drop(master);

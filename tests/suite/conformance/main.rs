@@ -4,10 +4,12 @@
 //! - [`sent`]: what its adverts and announcements look like
 //! - [`heard`]: what it makes of the adverts of others
 //! - [`hosts`]: what hosts get from it
+//! - [`logged`]: what it says of those it rejects
 //! - [`meet`]: what becomes of two that are Active at once
 //! - [`timing`]: how exact it is
 mod heard;
 mod hosts;
+mod logged;
 mod meet;
 mod sent;
 mod table;

@@ -19,8 +19,12 @@ fn meet() {
     }
     let cases = vec![
         case("a partition heals", partition),
-        case("a late master gives way", || late("auto")),
-        case("a late master gives way, sockets", || late("off")),
+        case("a late master gives way", || late("auto", &NOPREEMPT)),
+        case("a late master gives way, sockets", || late("off", &NOPREEMPT)),
+        case("a late master gives way to a better one", || late("auto", &BETTER)),
+        case("a late master gives way to a better one, sockets", || late("off", &BETTER)),
+        case("a late master preempts", || late("auto", &WORSE)),
+        case("a late master preempts, sockets", || late("off", &WORSE)),
     ];
     run_all(3, cases);
 }
@@ -107,24 +111,63 @@ fn partition() {
     }
 }
 
-/// A master that stood still while another took over, and may not preempt, finds that out before
-/// it says another word.
-fn late(mode: &str) {
+/// Who a late master meets when it goes on.
+struct Late {
+    /// Its own priority and that of who took over; whether each preempts.
+    routers: [(u8, bool); 2],
+    /// Whether it stays the master.
+    stays: bool,
+}
+
+/// It may not preempt who took over.
+const NOPREEMPT: Late = Late { routers: [(200, false), (100, false)], stays: false };
+/// It might preempt, but not who is better, and only waited for its turn.
+const BETTER: Late = Late { routers: [(100, true), (200, false)], stays: false };
+/// It preempts who took over, as it would if it had just started.
+const WORSE: Late = Late { routers: [(200, true), (100, true)], stays: true };
+
+/// A master that stood still while another took over finds that out before it says another word:
+/// it says none if the other one remains, and otherwise the other one is gone within an interval.
+fn late(mode: &str, late: &Late) {
     let pair = Pair::new();
-    let instances = [plain().priority(200).line("nopreempt"), plain().line("nopreempt")];
+    let instances = late.routers.map(|(priority, preempts)| {
+        let instance = plain().priority(priority);
+        if preempts { instance } else { instance.line("nopreempt") }
+    });
     let [first, second] = pair.start(instances, mode);
     let wire = pair.switch.capture();
     let said = [first.mark(), second.mark()];
     first.freeze();
     second.wait_state(said[1], "VI_1", "MASTER", SOON);
     std::thread::sleep(WHILE);
-    let mark = wire.mark();
+    let (mark, thawed) = (wire.mark(), now());
     first.thaw();
-    first.wait_state(said[0], "VI_1", "BACKUP", SOON);
+    if late.stays {
+        second.wait_state(said[1], "VI_1", "BACKUP", SOON);
+    } else {
+        first.wait_state(said[0], "VI_1", "BACKUP", SOON);
+    }
     std::thread::sleep(WHILE);
-    assert_eq!((first.show().state("VI_1"), second.show().state("VI_1")), ("BACKUP", "MASTER"));
-    assert_eq!(second.logged(said[1], "Entering").len(), 1);
-    assert_eq!(wire.adverts(mark, "10.0.0.1"), []);
     let [one, two] = &pair.hosts;
-    assert!(!one.has("eth0", "10.0.0.5/24") && two.has("eth0", "10.0.0.5/24"));
+    let states = [first.show(), second.show()].map(|show| show.state("VI_1").to_owned());
+    let has = [one, two].map(|host| host.has("eth0", "10.0.0.5/24"));
+    // Someone who wonders about a flap finds the reason.
+    first.wait_log(said[0], "late", SOON);
+    if late.stays {
+        assert_eq!((states, has), (["MASTER", "BACKUP"].map(str::to_owned), [true, false]));
+        assert_eq!(first.logged(said[0], "Entering"), Vec::<String>::new());
+        let interval = Duration::from_millis(150) + stall::worst(thawed, now());
+        let end = thawed + u64::try_from(interval.as_nanos()).expect("short");
+        let others = wire.adverts(mark, "10.0.0.2");
+        assert!(others.iter().all(|advert| advert.at <= end), "the worse one goes on");
+        let mine = one.mac("eth0");
+        let told = wire.since(mark, |frame| {
+            (frame.announces().is_some() && frame.sender() == Some(mine)).then_some(frame.at)
+        });
+        assert!(!told.is_empty(), "hosts are not told again");
+    } else {
+        assert_eq!((states, has), (["BACKUP", "MASTER"].map(str::to_owned), [false, true]));
+        assert_eq!(second.logged(said[1], "Entering").len(), 1);
+        assert_eq!(wire.adverts(mark, "10.0.0.1"), []);
+    }
 }

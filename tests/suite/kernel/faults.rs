@@ -106,6 +106,8 @@ fn each_fault_moves_its_counter_and_nothing_else() {
             (Counter::Source, Some(router::V3), Frame::group(&v3, ip("127.0.0.1"))),
             (Counter::Source, Some(router::V3), Frame::group(&v3, ip("255.255.255.255"))),
             (Counter::Source, Some(router::V6), Frame::group(&v6, ip("2001:db8::1"))),
+            (Counter::OwnAddress, Some(router::V3), Frame::group(&v3, ip("192.0.2.10"))),
+            (Counter::OwnAddress, Some(router::V6), Frame::group(&v6, ip("fe80::10"))),
             (
                 Counter::PeerSource,
                 Some(router::UNICAST),
@@ -143,16 +145,27 @@ fn each_fault_moves_its_counter_and_nothing_else() {
             rejected(&mut rig, frame, *counter, *owner);
         }
         // IP headers that contradict themselves.
-        for (at, value) in [(14, 0x44), (14, 0x65), (17, 19)] {
+        // Also one whose own checksum is wrong: of the identification, of the checksum, of the source.
+        for (at, value) in [(14, 0x44), (14, 0x65), (17, 19), (18, 0x13), (24, 0), (29, 252)] {
             let mut bytes = good.bytes();
             bytes[at] = value;
             let moved = vec![(None, Counter::IpHeader as usize, 1)];
             assert_eq!(judge(&mut rig, &bytes), Effect { moved, ..Effect::default() });
         }
-        // Every reject reason was met.
+        // A source that was changed on its way, behind options: VRRP's own checksum does not see it.
+        let mut bytes = Frame { options: vec![1; 40], ..good.clone() }.bytes();
+        bytes[29] ^= 1;
+        let moved = vec![(None, Counter::IpHeader as usize, 1)];
+        assert_eq!(judge(&mut rig, &bytes), Effect { moved, ..Effect::default() });
+        // To a host of its own it goes on: the IP stack drops it.
+        let mut bytes = unicast.bytes();
+        bytes[25] ^= 1;
+        assert_eq!(judge(&mut rig, &bytes), Effect { passed: true, ..Effect::default() });
+        // Every reject reason was met, but for the one that the controller finds.
         for counter in Counter::ALL.iter().filter(|counter| counter.kind() == Kind::Rejected) {
             assert!(
-                *counter == Counter::IpHeader || faults.iter().any(|(met, ..)| met == counter),
+                matches!(counter, Counter::IpHeader | Counter::AddressList)
+                    || faults.iter().any(|(met, ..)| met == counter),
                 "{counter:?} has no frame"
             );
         }

@@ -54,8 +54,9 @@ pub(crate) fn rig() -> Rig {
     ];
     let peers6 = [("2001:db8::251", Peer { min_ttl: 0, max_ttl: 255, pad: [0; 2] })];
     let password = Rule { auth: *b"secret\0\0", ..rule(rule_flag::V2 | rule_flag::AUTH_PASS) };
-    rig.router(Family::V4, 10, rule(V3), &[]);
-    rig.router(Family::V6, 10, rule(V3), &[]);
+    let from = |own: &str, rule: Rule| Rule { source: address(ip(own)), ..rule };
+    rig.router(Family::V4, 10, from("192.0.2.10", rule(V3)), &[]);
+    rig.router(Family::V6, 10, from("fe80::10", rule(V3)), &[]);
     rig.router(Family::V4, 20, rule(rule_flag::V2), &[]);
     rig.router(Family::V4, 30, password, &[]);
     rig.router(Family::V4, 40, local("192.0.2.10"), &peers);

@@ -27,6 +27,7 @@ fn place() {
         case("the hook is taken where an interface appears", hook_taken_later),
         case("the hook is taken on reload", hook_taken_on_reload),
         case("an address the kernel refuses", address_refused),
+        case("more peers than there is room for", peers_without_room),
     ];
     run_all(7, cases);
 }
@@ -158,6 +159,45 @@ fn hook_taken_on_reload() {
 fn still_there(bed: &Bed, id: u32) {
     let link = bed.us.ip("-d link show dev eth0");
     assert!(link.contains(&format!("prog/xdp id {id} ")), "{link}");
+}
+
+/// The program's table of unicast peers holds 65,536. A router whose peers do not fit hears nobody,
+/// so it is in FAULT and not master, owner or not; others are what they were.
+fn peers_without_room() {
+    let bed = Bed::new();
+    let wire = bed.port.capture();
+    let mut peers = String::from("unicast_src_ip 10.0.0.1\n    unicast_peer {\n");
+    for number in 0..65_600_u32 {
+        let [_, _, high, low] = number.to_be_bytes();
+        peers.push_str(&format!("        10.{}.{high}.{low}\n", 8 + (number >> 16)));
+    }
+    peers.push_str("    }");
+    let crowded = plain().priority(255).line(&peers);
+    let other = Vrrp::new("10.0.0.101/24").called("VI_2", 52);
+    let daemon = Daemon::start(Kind::Xvrrp, &bed.us, &file("", &[crowded, other.clone()]));
+    let told = daemon.wait_log(0, "(VI_1) adverts cannot be received", SOON * 3);
+    assert!(told.contains("peer"), "{told}");
+    daemon.wait_state(0, "VI_1", "FAULT", SOON);
+    daemon.wait_state(0, "VI_2", "MASTER", SOON);
+    let show = daemon.show();
+    assert_eq!(show.state("VI_1"), "FAULT");
+    let faults = show.instance("VI_1").get("faults").cloned();
+    assert_eq!(faults, Some(serde_json::json!([{"reason": "dataplane", "object": "eth0"}])));
+    // Nothing of a mastership: no address, no advert, no resignation.
+    assert!(!bed.us.has("eth0", "10.0.0.100/24"));
+    assert_eq!(daemon.logged(0, "(VI_1) Entering MASTER"), Vec::<String>::new());
+    let group: std::net::IpAddr = [224, 0, 0, 18].into();
+    let adverts = wire.adverts(0, "10.0.0.1");
+    assert!(adverts.iter().all(|advert| advert.destination == group), "{adverts:?}");
+    // With peers that fit it takes part, and what did not fit has left nothing behind.
+    let said = daemon.mark();
+    let fits = plain()
+        .priority(255)
+        .line("unicast_src_ip 10.0.0.1\n    unicast_peer {\n        10.0.0.2\n    }");
+    daemon.reload(&file("", &[fits, other]));
+    daemon.wait_state(said, "VI_1", "MASTER", SOON);
+    eventually(SOON, "its address", || bed.us.has("eth0", "10.0.0.100/24").then_some(()));
+    assert_eq!(daemon.logged(said, "(VI_2) Entering"), Vec::<String>::new());
 }
 
 /// IPv6 is switched off where one of the addresses should go.

@@ -40,7 +40,7 @@ pub struct Match {
 }
 
 /// Whose counter moves.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Owner {
     /// A router's, by its number.
     Router(u32),
@@ -365,6 +365,9 @@ fn sender<T: Tables>(envelope: &Envelope, rule: &Rule, tables: &T) -> Result<(),
     };
     if !right {
         return Err(Counter::Source.into());
+    }
+    if source == halves(&rule.source) {
+        return Err(Counter::OwnAddress.into());
     }
     if unicast {
         let mut key = PeerKey { router: rule.router - 1, pad: 0, source: [0; 16] };

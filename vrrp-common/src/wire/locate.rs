@@ -1,5 +1,6 @@
 //! Where in a frame is the VRRP message, and is there one.
 use super::bytes::Bytes;
+use super::checksum::Sum;
 use crate::counter::Counter;
 use crate::ident::Family;
 use crate::proto;
@@ -151,6 +152,11 @@ fn v4<B: Bytes + ?Sized>(bytes: &B, ip: usize) -> Option<Contents> {
     if header[0] >> 4 != 4 || header_len < 20 || total < header_len {
         return faulty(Counter::IpHeader);
     }
+    // The IP stack drops what fails this, and does not get to see it here. A header that is cut off
+    // has no sum; that it is too short is found where the message should be.
+    if header_sum(bytes, ip, header_len, destination).is_some_and(|sum| !sum.is_right()) {
+        return faulty(Counter::IpHeader);
+    }
     // More fragments, or not the first.
     if u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0 {
         return faulty(Counter::Fragment);
@@ -165,6 +171,22 @@ fn v4<B: Bytes + ?Sized>(bytes: &B, ip: usize) -> Option<Contents> {
         source: widen(source),
         destination: widen(destination),
     }))
+}
+
+/// The sum of an IPv4 header (RFC 791 section 3.1), of which the destination is already read.
+#[inline(always)]
+fn header_sum<B: Bytes + ?Sized>(
+    bytes: &B,
+    ip: usize,
+    header_len: usize,
+    destination: u32,
+) -> Option<Sum> {
+    let [first, second] = bytes.words(ip)?;
+    let sum = Sum::ZERO.add_memory64(first).add_memory64(second).add_memory32(destination);
+    if header_len == 20 {
+        return Some(sum);
+    }
+    Some(Sum::new(sum.get() + bytes.sum(ip + 20, header_len - 20)?.get()))
 }
 
 /// IPv6. VRRP follows the fixed header at once (RFC 9568 section 5.1.2.4). Of a packet to the group

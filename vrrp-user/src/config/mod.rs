@@ -5,11 +5,13 @@
 pub mod diagnostic;
 mod expand;
 mod findings;
+pub mod host;
 pub mod keyword;
 mod lower;
 pub mod model;
 pub mod program;
 pub mod render;
+pub mod security;
 mod sequence;
 pub mod source;
 mod suggest;

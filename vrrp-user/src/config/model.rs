@@ -4,12 +4,12 @@
 //! interface and family, every address of an instance but the excluded ones is of its family.
 use super::program::{Notify, Scripts};
 use super::tracked::{LinkDelay, Script, SyncGroup, TrackedFile, TrackedProcess, Tracks};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use vrrp_common::ident::{Family, Priority, Version, Vrid};
-use vrrp_common::wire::vrrp::ChecksumForm;
+use vrrp_common::wire::vrrp::{ChecksumForm, Header};
 
 /// A name of an interface, an instance or another object, cheap to share.
 pub type Name = Arc<str>;
@@ -54,6 +54,76 @@ pub struct Globals {
     pub notify_priority_changes: bool,
     /// How programs are run.
     pub scripts: Scripts,
+    /// Where keepalived's dump files go.
+    pub dump_files: DumpFiles,
+    /// `log_unknown_vrids`: adverts of VRIDs that are not configured are worth a warning.
+    pub log_unknown_vrids: bool,
+    /// `vrrp_netlink_monitor_rcv_bufs`: receive buffer of the netlink socket, in bytes.
+    pub netlink_buffer: Option<u32>,
+    /// What instances take that say nothing themselves: already in them, here for reports.
+    pub defaults: Defaults,
+}
+
+/// Where keepalived's dump files go, where not to its usual places.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DumpFiles {
+    /// `state_dump_file`.
+    pub state: Option<PathBuf>,
+    /// `stats_dump_file`.
+    pub stats: Option<PathBuf>,
+    /// `json_dump_file`.
+    pub json: Option<PathBuf>,
+    /// `json_version 2`: the list is in an object.
+    pub json_object: bool,
+    /// `data_use_instance`: the state's file is named after [`Self::instance`] and the namespace.
+    pub use_instance: bool,
+    /// `instance`.
+    pub instance: Option<String>,
+}
+
+/// Settings of `global_defs` for instances that say nothing themselves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Defaults {
+    /// `default_interface`.
+    pub interface: Option<Name>,
+    /// `vrrp_version`.
+    pub version: Version,
+    /// `vrrp_mcast_group4`.
+    pub group_v4: Ipv4Addr,
+    /// `vrrp_mcast_group6`.
+    pub group_v6: Ipv6Addr,
+    /// `vrrp_garp_*`.
+    pub garp: Garp,
+    /// `vrrp_lower_prio_no_advert` off.
+    pub answer_lower: bool,
+    /// `vrrp_higher_prio_send_advert`.
+    pub answer_higher: bool,
+    /// `vrrp_down_timer_adverts`.
+    pub down_timer_adverts: u8,
+    /// `vrrp_check_unicast_src`.
+    pub check_unicast_source: bool,
+    /// `vrrp_skip_check_adv_addr`.
+    pub skip_check_adv_addr: bool,
+    /// `vrrp_strict`.
+    pub strict: bool,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            interface: None,
+            version: Version::V2,
+            group_v4: vrrp_common::proto::GROUP_V4,
+            group_v6: vrrp_common::proto::GROUP_V6,
+            garp: Garp::default(),
+            answer_lower: true,
+            answer_higher: false,
+            down_timer_adverts: 3,
+            check_unicast_source: false,
+            skip_check_adv_addr: false,
+            strict: false,
+        }
+    }
 }
 
 /// One `vrrp_instance`.
@@ -96,6 +166,9 @@ pub struct Instance {
     pub checksum: Checksum,
     /// `skip_check_adv_addr` off: compare the address list of every new master with ours.
     pub check_address_list: bool,
+    /// `strict_mode` in version 2: an advert with another list than ours is dropped, unless the owner
+    /// sent it (RFC 3768 section 7.1). Otherwise it is remarked and used, as keepalived does.
+    pub drops_other_lists: bool,
     /// `virtual_ipaddress`: announced in adverts, in the order of the file. May be empty only with
     /// `no_virtual_ipaddress`.
     pub addresses: Vec<Vip>,
@@ -122,6 +195,8 @@ pub struct Instance {
     pub down_timer_adverts: u8,
     /// `owner_ignore_adverts`.
     pub owner_ignore_adverts: bool,
+    /// `strict_mode`: already in the other fields, here for reports.
+    pub strict: bool,
     /// `notify_priority_changes`, the instance's or the global one.
     pub notify_priority_changes: bool,
     /// Whom to tell of changes.
@@ -289,6 +364,7 @@ impl Instance {
             password: None,
             checksum: Checksum { send: ChecksumForm::PseudoHeader, accept_both: true },
             check_address_list: true,
+            drops_other_lists: false,
             addresses: Vec::new(),
             excluded: Vec::new(),
             routes: Vec::new(),
@@ -301,6 +377,7 @@ impl Instance {
             answer_higher: false,
             down_timer_adverts: 3,
             owner_ignore_adverts: false,
+            strict: false,
             notify_priority_changes: false,
             notify: Notify::default(),
             no_repair: false,
@@ -318,6 +395,11 @@ impl Instance {
     pub const fn interval_v2(&self) -> Duration {
         let interval = self.advert_interval;
         Duration::from_secs(interval.as_secs() + (interval.subsec_nanos() > 0) as u64)
+    }
+
+    /// Whether an advert that passed every other check is dropped for its address list.
+    pub fn drops(&self, header: Header, same_addresses: bool) -> bool {
+        self.drops_other_lists && !same_addresses && header.priority() != Priority::OWNER
     }
 
     /// Every address it owns while master: announced ones first, then excluded ones. The position

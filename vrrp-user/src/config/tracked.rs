@@ -18,6 +18,10 @@ pub struct Script {
     pub interval: Duration,
     /// `timeout`: a run that takes longer is ended and has failed; [`Self::interval`] unless given.
     pub timeout: Duration,
+    /// `weight` of lines that give none; here only for reports.
+    pub weight: i16,
+    /// `reverse` of lines that give none; here only for reports.
+    pub reverse: bool,
     /// `rise`: successes in a row until it is good.
     pub rise: u32,
     /// `fall`: failures in a row until it is bad.
@@ -35,6 +39,10 @@ pub struct TrackedFile {
     pub origin: Origin,
     /// `file`: holds one number; a file that is missing or holds none counts as 0.
     pub path: PathBuf,
+    /// `weight` of lines that give none; here only for reports.
+    pub weight: i16,
+    /// `reverse` of lines that give none; here only for reports.
+    pub reverse: bool,
     /// `init_file`: what to write at the start.
     pub init: Option<FileInit>,
 }
@@ -61,13 +69,18 @@ pub struct TrackedProcess {
     pub arguments: Option<ArgumentMatch>,
     /// `full_command`: compare the whole command line instead of the name the kernel has for it.
     pub full_command: bool,
+    /// `weight` of lines that give none; here only for reports.
+    pub weight: i16,
+    /// `reverse` of lines that give none; here only for reports.
+    pub reverse: bool,
     /// `quorum`: so many of them must run.
     pub quorum: u32,
     /// `quorum_max`: and no more than so many.
     pub quorum_max: Option<u32>,
-    /// `fork_delay` or `delay`: how long a count that became good must last.
+    /// `fork_delay` or `delay`: how long it must last that one more makes the count good, or too
+    /// many.
     pub fork_delay: Duration,
-    /// `terminate_delay` or `delay`: how long a count that became bad must last.
+    /// `terminate_delay` or `delay`: how long it must last that one less makes it bad, or good.
     pub terminate_delay: Duration,
 }
 
@@ -76,9 +89,9 @@ pub struct TrackedProcess {
 pub enum ArgumentMatch {
     /// Exactly these arguments.
     Exact,
-    /// `initial`: it has these first, the last word exactly.
+    /// `initial`: it has these first, and the last word may go on.
     Initial,
-    /// `partial`: it has these first, the last word may go on.
+    /// `partial`: it has exactly these first; more may follow.
     Partial,
 }
 
@@ -119,6 +132,8 @@ pub struct SyncGroup {
     pub track_interfaces: Vec<TrackInterface>,
     /// `track_script`, `track_file`, `track_process`: for each member.
     pub tracks: Tracks,
+    /// `sync_group_tracking_weight`: members may have weights of their own; here only for reports.
+    pub tracking_weight: bool,
     /// Whom to tell of the group's changes.
     pub notify: Notify,
     /// `notify_priority_changes`, the group's or the global one.

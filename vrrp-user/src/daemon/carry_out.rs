@@ -1,6 +1,7 @@
 //! What becomes of each thing the engine asks for, and of each change of a link.
 use super::advert_loop::{AdvertLoop, known};
 use super::groups::Wanted;
+use super::past::Transition;
 use super::{clock, plan};
 use crate::config::model::{Instance, Name};
 use crate::dataplane::port::PortReport;
@@ -8,8 +9,8 @@ use crate::engine::input::{Input, LinkState};
 use crate::engine::output::{Expectation, Output, Why};
 use crate::engine::snapshot::State;
 use crate::net::task::{Command, Link};
-use crate::notify::fifo::{Event, line};
-use crate::report::gather;
+use crate::notify::event::{Event, Notice};
+use crate::report::why::reason;
 use anyhow::Context as _;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,12 +25,57 @@ pub struct Router {
     pub instance: Arc<Instance>,
     /// Where its adverts come from.
     pub source: Option<IpAddr>,
+    /// Its effective priority, as it was told last.
+    pub priority: Priority,
     /// Its announced addresses, sorted.
     pub addresses: Vec<IpAddr>,
+    /// When news of another master last came.
+    pub heard: Instant,
     /// Remarks that the loop made itself.
     pub remarked: Counts,
     /// When its counters were last at zero.
     pub counted_since: Instant,
+    /// Whether dataplane and sockets have a place for it, as far as it is known.
+    pub place: Place,
+}
+
+/// Whether a router can hear and speak.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// It was not tried yet.
+    Unknown,
+    /// It can.
+    Found,
+    /// It could, and cannot any more.
+    Lost,
+    /// It never could, so it has nothing to take back.
+    Never,
+}
+
+impl Place {
+    /// After a trial.
+    const fn tried(self, works: bool) -> Self {
+        match (works, self) {
+            (true, _) => Self::Found,
+            (false, Self::Found | Self::Lost) => Self::Lost,
+            (false, Self::Unknown | Self::Never) => Self::Never,
+        }
+    }
+
+    /// Whether an advert of this priority may leave. Of a router without a place the engine is told
+    /// that at once, but what it asked for before must not happen.
+    const fn says(self, priority: Priority) -> bool {
+        match self {
+            Self::Unknown | Self::Found => true,
+            Self::Lost => priority.0 == Priority::RELEASE.0,
+            Self::Never => false,
+        }
+    }
+
+    /// Whether a router may be the master.
+    const fn works(self) -> bool {
+        matches!(self, Self::Unknown | Self::Found)
+    }
 }
 
 /// What the loop keeps of an interface that adverts are received on.
@@ -55,11 +101,13 @@ impl AdvertLoop {
                     self.place(router);
                 }
             }
-            Output::Advert { router, priority } => self.transmitter.queue(router, priority),
+            Output::Advert { router, priority } => {
+                if self.place_of(router).says(priority) {
+                    self.transmitter.queue(router, priority);
+                }
+            }
+            Output::Own { router, own: true, .. } if !self.place_of(router).works() => {}
             Output::Own { router, own, announce } => {
-                // RFC 9568 section 6.4: the advert first. The network task has a thread of its own
-                // and would announce addresses while the advert is still queued.
-                self.transmitter.flush();
                 self.send_net(Command::Own { router, own, announce });
             }
             Output::Announce { router, times } => {
@@ -72,7 +120,8 @@ impl AdvertLoop {
             Output::Transition { router, from, to, priority, why } => {
                 self.transition(router, from, to, priority, &why);
             }
-            Output::GroupTransition { .. } | Output::LowerHeard { .. } => {}
+            Output::GroupTransition { group, to } => self.group_transition(&group, to),
+            Output::LowerHeard { router } => self.notify(router, Event::LowerHeard, None),
             Output::PriorityChanged { router, priority } => {
                 self.priority_changed(router, priority);
             }
@@ -97,9 +146,12 @@ impl AdvertLoop {
             None => Router {
                 instance: Arc::clone(&instance),
                 source: None,
+                priority: instance.priority,
                 addresses,
+                heard: Instant::ZERO,
                 remarked: Counts::default(),
                 counted_since: clock::now(),
+                place: Place::Unknown,
             },
         });
         self.send_net(Command::Router { router, instance: Arc::clone(&instance) });
@@ -121,8 +173,35 @@ impl AdvertLoop {
         self.groups.be(router, None);
         self.send_net(Command::Forget { router });
         self.close_if_unused(&gone.instance.interface);
-        let event = if self.stopping { Event::Stop } else { Event::Fault };
-        self.fifo.send(line(&gone.instance.name, event, gone.instance.priority));
+        let event = if self.stopping { Event::Stop } else { Event::Deleted };
+        self.helpers.notifier.tell(Notice::instance(&gone.instance, event, gone.priority));
+    }
+
+    /// Tells of a router, with the priority it has.
+    fn notify(&mut self, router: RouterId, event: Event, priority: Option<Priority>) {
+        let Some(Some(known)) = self.routers.get_mut(router.index()) else { return };
+        known.priority = priority.unwrap_or(known.priority);
+        self.helpers.notifier.tell(Notice::instance(&known.instance, event, known.priority));
+    }
+
+    fn group_transition(&self, name: &Name, to: State) {
+        tracing::info!("Group({name}) is {to} now");
+        let event = match to {
+            State::Active => Event::Master,
+            State::Backup => Event::Backup,
+            State::Fault => Event::Fault,
+            State::Initialize => return,
+        };
+        if let Some(group) = self.config.groups.iter().find(|group| group.name == *name) {
+            self.helpers.notifier.tell(Notice::group(group, event));
+        }
+    }
+
+    /// The groups stop, after all their members.
+    pub(super) fn groups_stop(&self) {
+        for group in &self.config.groups {
+            self.helpers.notifier.tell(Notice::group(group, Event::Stop));
+        }
     }
 
     /// Tells dataplane, sockets and transmitter about a router whose interface exists.
@@ -137,8 +216,10 @@ impl AdvertLoop {
             return;
         };
         let (ifindex, mac) = (link.ifindex, link.mac);
+        let mut works = true;
         if let Err(e) = self.transmitter.set_router(router, &instance, ifindex, mac, source) {
             tracing::error!("({}) adverts cannot be sent: {e}", instance.name);
+            works = false;
         }
         let wanted = plan::group(&instance).map(|group| Wanted {
             ifindex,
@@ -150,12 +231,37 @@ impl AdvertLoop {
         if self.open.contains_key(&instance.interface) {
             let rule = plan::rule(router, &instance, source);
             if let Err(e) = self.plane.set_router(&instance.interface, &rule) {
-                tracing::error!("({}) dataplane: {e:#}", instance.name);
+                tracing::error!("({}) adverts cannot be received: {e:#}", instance.name);
+                works = false;
             }
             if !self.opened.contains(&instance.interface) {
                 self.opened.push(instance.interface.clone());
             }
         }
+        if let Some(Some(known)) = self.routers.get_mut(router.index()) {
+            let before = known.place;
+            known.place = before.tried(works);
+            if known.place.works() != before.works() {
+                self.placements.push((router, works));
+            }
+        }
+    }
+
+    /// Tries those again for which there was no place.
+    pub(super) fn place_again(&mut self) {
+        let lost: Vec<RouterId> = (0..)
+            .zip(&self.routers)
+            .filter(|(_, router)| router.as_ref().is_some_and(|router| !router.place.works()))
+            .map(|(id, _)| RouterId(id))
+            .collect();
+        for router in lost {
+            self.place(router);
+        }
+        self.tell_placements(clock::now());
+    }
+
+    fn place_of(&self, router: RouterId) -> Place {
+        known(&self.routers, router).map_or(Place::Unknown, |known| known.place)
     }
 
     /// Begins to receive on an interface that a router needs, if it exists.
@@ -207,6 +313,8 @@ impl AdvertLoop {
         if !same_device || was_open != self.open.contains_key(&name) {
             self.place_all(&name);
         }
+        let addresses = link.addresses.clone();
+        self.tell(clock::now(), Input::Addresses { name: name.clone(), addresses });
         self.tell_link(&name);
         if link.ifindex == 0 {
             self.links.remove(&name);
@@ -221,6 +329,7 @@ impl AdvertLoop {
         self.counted_since = clock::now();
         for known in self.routers.iter_mut().flatten() {
             if known.instance.interface == *name {
+                known.remarked = Counts::default();
                 known.counted_since = self.counted_since;
             }
         }
@@ -251,7 +360,7 @@ impl AdvertLoop {
                 LinkState::Up(addresses)
             };
         }
-        self.tell(clock::now(), Input::Link { name: name.clone(), state });
+        self.tell_of_many(clock::now(), Input::Link { name: name.clone(), state });
     }
 
     /// Takes note of ports that changed by themselves.
@@ -290,8 +399,21 @@ impl AdvertLoop {
         priority: Priority,
         why: &Why,
     ) {
-        let Some(known) = known(&self.routers, router) else { return };
-        let name = &known.instance.name;
+        let stamped = self.plane.stamp(router).at;
+        let Some(Some(known)) = self.routers.get_mut(router.index()) else { return };
+        if to == State::Active && !known.place.works() {
+            return;
+        }
+        let (now, name) = (clock::now(), &known.instance.name);
+        if to == State::Active {
+            let heard = std::mem::replace(&mut known.heard, Instant::ZERO);
+            let follows = matches!(why, Why::MasterDown | Why::MasterResigned);
+            if follows && heard != Instant::ZERO {
+                self.takeover.observe(now.since(heard.max(stamped)));
+            }
+        }
+        let instance = name.clone();
+        self.past.push(Transition { at: now, instance, from, to, priority, why: why.clone() });
         let why = why_words(why);
         let event = match to {
             State::Active => {
@@ -311,21 +433,22 @@ impl AdvertLoop {
                 return;
             }
         };
-        let line = line(name, event, priority);
-        self.fifo.send(line);
+        self.notify(router, event, Some(priority));
     }
 
     fn priority_changed(&mut self, router: RouterId, priority: Priority) {
-        let Some(known) = known(&self.routers, router) else { return };
+        let Some(Some(known)) = self.routers.get_mut(router.index()) else { return };
+        known.priority = priority;
         tracing::info!("({}) Changing effective priority to {priority}", known.instance.name);
-        if known.instance.notify_priority_changes {
+        let mut groups = self.config.groups.iter().filter(|g| g.notify_priority_changes);
+        let group = groups.any(|group| group.members.contains(&known.instance.name));
+        if known.instance.notify_priority_changes || group {
             let master = self
                 .engine
                 .router_snapshot(router)
                 .is_some_and(|snapshot| snapshot.state == State::Active);
             let event = if master { Event::MasterPriority } else { Event::BackupPriority };
-            let line = line(&known.instance.name, event, priority);
-            self.fifo.send(line);
+            self.notify(router, event, Some(priority));
         }
     }
 }
@@ -352,7 +475,7 @@ fn layout(expectation: &Expectation) -> Expect {
 }
 
 /// A reason in words.
-fn why_words(why: &Why) -> String {
+pub fn why_words(why: &Why) -> String {
     match why {
         Why::Startup => "started".to_owned(),
         Why::Shutdown => "stopping".to_owned(),
@@ -363,9 +486,11 @@ fn why_words(why: &Why) -> String {
             format!("{source} has the higher priority {priority}")
         }
         Why::HigherAddress { source } => format!("{source} has our priority and a higher address"),
-        Why::Faulty(fault) => format!("{} {}", gather::reason(fault.reason), fault.object),
+        Why::Faulty(fault) => format!("{} {}", reason(fault.reason), fault.object),
         Why::Recovered => "the last fault is gone".to_owned(),
         Why::AddressLost { address } => format!("address {address} was removed by someone else"),
+        Why::Demoted => "demoted by an operator".to_owned(),
+        Why::Synced { member } => format!("with {member} of its sync group"),
         Why::Late => "this daemon was late and another router took over".to_owned(),
     }
 }

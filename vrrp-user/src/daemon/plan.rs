@@ -58,6 +58,7 @@ pub fn rule(router: RouterId, instance: &Instance, source: Option<IpAddr>) -> Ro
         router: 0,
         flags,
         local,
+        source: source.map_or([0; 16], layout::address),
         auth: instance.password.unwrap_or_default(),
         interval_v2: u8::try_from(instance.interval_v2().as_secs()).unwrap_or(u8::MAX),
         pad: [0; 7],

@@ -68,8 +68,15 @@ fn frame(vrid: u8, addresses: &[IpAddr], source: IpAddr, protocol: u8, ttl: u8) 
             bytes.extend(header);
         }
         (IpAddr::V6(source), IpAddr::V6(destination)) => bytes.extend(
-            ipv6::Header { source, destination, class: 0, next: protocol, hop_limit: ttl, payload_len }
-                .emit(),
+            ipv6::Header {
+                source,
+                destination,
+                class: 0,
+                next: protocol,
+                hop_limit: ttl,
+                payload_len,
+            }
+            .emit(),
         ),
         (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => {}
     }
@@ -78,7 +85,8 @@ fn frame(vrid: u8, addresses: &[IpAddr], source: IpAddr, protocol: u8, ttl: u8) 
 }
 
 fn cases() -> Vec<Case> {
-    let list = |count: u8| -> Vec<IpAddr> { (0..count).map(|n| [198, 51, 100, n].into()).collect() };
+    let list =
+        |count: u8| -> Vec<IpAddr> { (0..count).map(|n| [198, 51, 100, n].into()).collect() };
     let v6 = [IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1))];
     let vrrp = proto::PROTOCOL;
     let of = |vrid, count, protocol, ttl| frame(vrid, &list(count), V4.into(), protocol, ttl);

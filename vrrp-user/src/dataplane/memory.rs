@@ -1,7 +1,9 @@
 //! What do packets of the sockets meet and leave behind: the maps' counterpart in plain memory.
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use vrrp_common::counter::Counter;
-use vrrp_common::layout::{Counts, Expect, Peer, PeerKey, Rule, Seen};
+use vrrp_common::layout::{Counts, Expect, Peer, PeerKey, Rule, Seen, error_mark};
 use vrrp_common::time::Instant;
 use vrrp_common::wire::check::{self, Accepted, Match, Meaning, Owner, Tables, Verdict};
 use vrrp_common::wire::locate::{Place, Tags, halves};
@@ -22,6 +24,12 @@ pub struct Memory {
     pub router_counts: HashMap<u32, Counts>,
     /// By port.
     pub port_counts: HashMap<u32, Counts>,
+    /// The last protocol error by router, as [`error_mark`] has it.
+    pub errors: HashMap<u32, u64>,
+    /// Rejects since someone last asked.
+    pub rejected: HashMap<Owner, Counts>,
+    /// Whether there are any, for those who are not the loop.
+    pub any_rejected: Arc<AtomicBool>,
 }
 
 /// The memory, for a packet that came in by a port.
@@ -72,15 +80,38 @@ impl Memory {
     pub fn take(&mut self, port: u32, bytes: &[u8], place: Place, at: Instant) -> Option<Accepted> {
         match check::packet(bytes, place, &self.at(port)) {
             Verdict::Pass => None,
-            Verdict::Reject(counter, Owner::Router(router)) => {
-                bump(self.router_counts.entry(router).or_default(), counter);
-                None
-            }
-            Verdict::Reject(counter, Owner::Port(port)) => {
-                bump(self.port_counts.entry(port).or_default(), counter);
+            Verdict::Reject(counter, owner) => {
+                self.reject(counter, owner);
+                if let (Owner::Router(router), Some(error)) = (owner, counter.protocol_error()) {
+                    self.errors.insert(router, error_mark(at.as_nanos(), error));
+                }
                 None
             }
             Verdict::Accept(accepted) => self.accept(&accepted, at).then_some(accepted),
+        }
+    }
+
+    fn reject(&mut self, counter: Counter, owner: Owner) {
+        let counts = match owner {
+            Owner::Router(router) => self.router_counts.entry(router).or_default(),
+            Owner::Port(port) => self.port_counts.entry(port).or_default(),
+        };
+        bump(counts, counter);
+        bump(self.rejected.entry(owner).or_default(), counter);
+        self.any_rejected.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts an advert as rejected that was counted as valid, with these remarks, wherever that
+    /// was. What is counted here and there is added without regard to overflow.
+    pub fn refuse(&mut self, router: u32, remarks: u32, counter: Counter) {
+        self.reject(counter, Owner::Router(router));
+        let counts = self.router_counts.entry(router).or_default();
+        let received = 1 << Counter::Received as u32;
+        for counter in Counter::ALL {
+            if (remarks | received) & 1 << *counter as u32 != 0 {
+                let count = &mut counts.0[*counter as usize];
+                *count = count.wrapping_sub(1);
+            }
         }
     }
 
@@ -109,9 +140,12 @@ impl Memory {
         self.expect.remove(&router);
         self.seen.remove(&router);
         self.router_counts.remove(&router);
+        self.errors.remove(&router);
+        self.rejected.remove(&Owner::Router(router));
     }
 }
 
 fn bump(counts: &mut Counts, counter: Counter) {
-    counts.0[counter as usize] += 1;
+    let count = &mut counts.0[counter as usize];
+    *count = count.wrapping_add(1);
 }

@@ -23,6 +23,7 @@ pub mod plane;
 pub mod pod;
 pub mod port;
 pub mod program;
+pub mod rejects;
 pub mod settings;
 pub mod shared;
 pub mod socket;

@@ -9,17 +9,22 @@ use super::memory::Memory;
 use super::object::Missing;
 use super::port::{Dataplane, News, PortReport, RouterRule, XdpMode, stamp};
 use super::program::{LoadError, Loaded, Program};
+use super::rejects::Rejects;
 pub use super::settings::Settings;
 use super::socket::PacketSocket;
 use super::swap::{Port, Receiver};
 use crate::engine::input::{Heard, Stamp};
 use anyhow::{Context, anyhow, bail};
 use rustix::event::{PollFd, PollFlags, poll};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use vrrp_common::counter::Counter;
 use vrrp_common::ident::RouterId;
 use vrrp_common::layout::{self, Counts, Expect, LARGE_EVENT, PeerKey, rule_index};
 use vrrp_common::time::Instant;
+use vrrp_common::wire::check::Owner;
 
 /// More packets than a socket's buffer can hold, so that a flood does not keep a drain from ending.
 const MOST_QUEUED: u32 = 16_384;
@@ -89,6 +94,12 @@ impl Plane {
         self.unavailable.as_deref()
     }
 
+    /// Who to ask what was rejected, from another thread than the loop's.
+    pub fn rejects(&mut self) -> Rejects {
+        let maps = self.program.as_mut().and_then(Program::counting_maps);
+        Rejects::new(maps, Arc::clone(&self.memory.any_rejected))
+    }
+
     /// The loaded program, for test runs.
     pub const fn program(&mut self) -> Option<&mut Program> {
         self.program.as_mut()
@@ -143,6 +154,27 @@ impl Plane {
         for peer in &router.peers {
             self.forget_peer(peer);
         }
+    }
+
+    /// Writes the rule of a router and its peers, in the order of [`Router::peers`].
+    fn write_router(
+        &mut self,
+        router: &Router,
+        rule: &layout::Rule,
+        appears: bool,
+        peers: &[(IpAddr, layout::Peer)],
+    ) -> anyhow::Result<()> {
+        for (key, (_, peer)) in router.peers.iter().zip(peers) {
+            if let Some(program) = &mut self.program {
+                program.set_peer(key, peer).context("adding a unicast peer")?;
+            }
+            self.memory.peers.insert(*key, *peer);
+        }
+        if let Some(program) = &mut self.program {
+            program.set_rule(router.rule, rule, appears).context("writing a rule")?;
+        }
+        self.memory.rules.insert(router.rule, *rule);
+        Ok(())
     }
 
     fn forget_peer(&mut self, peer: &PeerKey) {
@@ -263,25 +295,22 @@ impl Dataplane for Plane {
             Some(_) => {}
         }
         let rule = layout::Rule { router: id + 1, ..router.rule };
-        let mut peers = Vec::with_capacity(router.peers.len());
-        for (address, peer) in &router.peers {
-            let key = PeerKey { router: id, pad: 0, source: layout::address(*address) };
-            self.memory.peers.insert(key, *peer);
-            if let Some(program) = &mut self.program {
-                program.set_peer(&key, peer).context("adding a unicast peer")?;
-            }
-            peers.push(key);
-        }
-        if let Some(program) = &mut self.program {
-            program.set_rule(index, &rule, other.is_none()).context("writing a rule")?;
-        }
-        self.memory.rules.insert(index, rule);
+        let key = |address| PeerKey { router: id, pad: 0, source: layout::address(address) };
+        let peers: Vec<_> = router.peers.iter().map(|(address, _)| key(*address)).collect();
         let kept = old.filter(|old| old.rule == index);
-        for peer in kept.iter().flat_map(|old| &old.peers).filter(|peer| !peers.contains(peer)) {
+        // Those that are no longer wanted make room first.
+        let wanted: HashSet<_> = peers.iter().collect();
+        for peer in kept.iter().flat_map(|old| &old.peers).filter(|peer| !wanted.contains(peer)) {
             self.forget_peer(peer);
         }
         let lost = kept.map_or(0, |old| old.lost);
-        self.routers.insert(id, Router { port, rule: index, peers, lost });
+        let new = Router { port, rule: index, peers, lost };
+        if let Err(why) = self.write_router(&new, &rule, other.is_none(), &router.peers) {
+            // Half of a router hears some of what it should: it hears nothing, and who asked knows.
+            self.forget_rule(&new);
+            return Err(why);
+        }
+        self.routers.insert(id, new);
         Ok(())
     }
 
@@ -377,6 +406,22 @@ impl Dataplane for Plane {
         )
     }
 
+    fn protocol_error(&self, router: RouterId) -> u8 {
+        let socket = self.memory.errors.get(&router.0).copied().unwrap_or_default();
+        let xdp = self.program.as_ref().map_or(0, |program| program.last_error(router.index()));
+        socket.max(xdp).to_le_bytes()[0]
+    }
+
+    fn refuse(&mut self, router: RouterId, remarks: u32, counter: Counter) {
+        if self.routers.contains_key(&router.0) {
+            self.memory.refuse(router.0, remarks, counter);
+        }
+    }
+
+    fn rejected(&mut self) -> HashMap<Owner, Counts> {
+        std::mem::take(&mut self.memory.rejected)
+    }
+
     fn ports(&self) -> Vec<PortReport> {
         self.ports.iter().map(|(&number, port)| self.report(number, port)).collect()
     }
@@ -413,7 +458,8 @@ fn refusal(report: &PortReport) -> anyhow::Error {
 fn sum(socket: Option<&Counts>, xdp: Option<Counts>) -> Counts {
     let mut total = xdp.unwrap_or_default();
     for (total, count) in total.0.iter_mut().zip(socket.iter().flat_map(|counts| &counts.0)) {
-        *total += count;
+        // What was taken back is less than nothing on one side.
+        *total = total.wrapping_add(*count);
     }
     total
 }

@@ -1,10 +1,13 @@
 //! What the rest of the program knows of the dataplane.
 use crate::engine::input::{Heard, Stamp};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
+use vrrp_common::counter::Counter;
 use vrrp_common::ident::{Family, RouterId, Vrid};
 use vrrp_common::layout::{Address, Counts, Expect, Peer, PortKey, Rule};
 use vrrp_common::time::Instant;
+use vrrp_common::wire::check::Owner;
 
 /// Which path adverts of an interface take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,6 +128,14 @@ pub trait Dataplane: Heard {
     fn descriptors(&self) -> Vec<BorrowedFd<'_>>;
     /// Counters of a router since it was set.
     fn counts(&self, router: RouterId) -> Counts;
+    /// The last protocol error of a router, by its value of `vrrpv3StatisticsProtoErrReason` in RFC
+    /// 6527; 0 for none.
+    fn protocol_error(&self, router: RouterId) -> u8;
+    /// Takes back that an advert that was handed over as news, with these remarks, is valid: it is
+    /// rejected for `counter`.
+    fn refuse(&mut self, router: RouterId, remarks: u32, counter: Counter);
+    /// What was rejected since last asked, but for what the program rejected.
+    fn rejected(&mut self) -> HashMap<Owner, Counts>;
     /// Every open port.
     fn ports(&self) -> Vec<PortReport>;
     /// Routers whose news found the ring full since last asked: they must miss nothing more.

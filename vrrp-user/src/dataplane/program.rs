@@ -6,6 +6,7 @@ use super::log::Messages;
 use super::object;
 use super::pod::MapPod;
 use super::port::Path;
+use super::rejects;
 use super::settings::Settings;
 use super::shared::Shared;
 use super::sys;
@@ -75,7 +76,7 @@ const SMALLEST_RECORD: u32 = 256;
 pub struct Link(XdpLinkId);
 
 type Typed<T> = Array<MapData, MapPod<T>>;
-type PerCpu<T> = PerCpuArray<MapData, MapPod<T>>;
+pub(super) type PerCpu<T> = PerCpuArray<MapData, MapPod<T>>;
 
 /// The loaded program, to be put on interfaces. It is detached everywhere when the last of its
 /// owners, of which [`Program`] is one, is dropped.
@@ -99,8 +100,12 @@ pub struct Program {
     lost: Shared<u64>,
     /// How long the coarse clock says the same.
     tick: u64,
+    errors: Shared<u64>,
+    errors_map: Array<MapData, u64>,
     router_counts: PerCpu<Counts>,
     port_counts: PerCpu<Counts>,
+    /// For whoever else reads what is counted.
+    counting: Option<rejects::Maps>,
     events: RingBuf<MapData>,
     /// More records than the ring can hold.
     ring_records: u32,
@@ -150,6 +155,7 @@ impl Program {
             .map_max_entries(name::PEERS, (routers * 16).max(65_536))
             .map_max_entries(name::EXPECT, routers)
             .map_max_entries(name::SEEN, routers)
+            .map_max_entries(name::ERRORS, routers)
             .map_max_entries(name::ROUTER_COUNTS, routers)
             .map_max_entries(name::EVENTS, settings.ring_bytes)
             .load(object::bytes()?)
@@ -162,13 +168,21 @@ impl Program {
             .map_err(|why| LoadError::Shared { map: name::EXPECT, why })?;
         let seen = Shared::seen(descriptor(&ebpf, name::SEEN)?, routers)
             .map_err(|why| LoadError::Shared { map: name::SEEN, why })?;
-        let lost = Shared::number(descriptor(&ebpf, name::LOST)?)
+        let lost = Shared::numbers(descriptor(&ebpf, name::LOST)?, 1)
             .map_err(|why| LoadError::Shared { map: name::LOST, why })?;
+        let errors = Shared::numbers(descriptor(&ebpf, name::ERRORS)?, routers)
+            .map_err(|why| LoadError::Shared { map: name::ERRORS, why })?;
+        let errors_map = take(&mut ebpf, name::ERRORS)?;
         let cpus = nr_cpus().map_err(|(what, why)| LoadError::Cpus(what, why))?;
         let fast_ports = take(&mut ebpf, name::FAST_PORTS)?;
         let ports = take(&mut ebpf, name::PORTS)?;
         let rules = take(&mut ebpf, name::RULES)?;
         let peers = take(&mut ebpf, name::PEERS)?;
+        let counting = Some(rejects::Maps {
+            all: take(&mut ebpf, name::REJECTED)?,
+            routers: again(&ebpf, name::ROUTER_COUNTS)?,
+            ports: again(&ebpf, name::PORT_COUNTS)?,
+        });
         let router_counts = take(&mut ebpf, name::ROUTER_COUNTS)?;
         let port_counts = take(&mut ebpf, name::PORT_COUNTS)?;
         let events = take(&mut ebpf, name::EVENTS)?;
@@ -192,8 +206,11 @@ impl Program {
             seen_map,
             lost,
             tick: clock::tick(),
+            errors,
+            errors_map,
             router_counts,
             port_counts,
+            counting,
             events,
             ring_records,
             messages,
@@ -219,6 +236,11 @@ impl Program {
             }
             Ok(ask(xdp))
         })?
+    }
+
+    /// The maps that count, for another thread to read; there is one who can have them.
+    pub(super) const fn counting_maps(&mut self) -> Option<rejects::Maps> {
+        self.counting.take()
     }
 
     /// Says which port frames of `key` belong to, or that they belong to none.
@@ -272,12 +294,18 @@ impl Program {
 
     /// Grows after any router lost news.
     pub fn lost(&self) -> u64 {
-        self.lost.get()
+        self.lost.number(0)
     }
 
-    /// Forgets the stamp and the counters of a router.
+    /// The last protocol error of a router, as [`vrrp_common::layout::error_mark`] has it.
+    pub fn last_error(&self, router: usize) -> u64 {
+        self.errors.number(router)
+    }
+
+    /// Forgets the stamp, the last error and the counters of a router.
     pub fn clear_router(&mut self, router: u32) -> Result<(), MapError> {
         self.seen_map.set(router, MapPod(Seen::default()), 0)?;
+        self.errors_map.set(router, 0, 0)?;
         self.router_counts.set(router, zeros(self.cpus)?, 0)
     }
 
@@ -324,7 +352,11 @@ impl Program {
 }
 
 /// Does something with a program.
-fn with<T>(ebpf: &Mutex<Ebpf>, name: &str, ask: impl FnOnce(&mut Xdp) -> T) -> Result<T, ProgramError> {
+fn with<T>(
+    ebpf: &Mutex<Ebpf>,
+    name: &str,
+    ask: impl FnOnce(&mut Xdp) -> T,
+) -> Result<T, ProgramError> {
     let mut ebpf = ebpf.lock().unwrap_or_else(PoisonError::into_inner);
     let program = ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
     Ok(ask(program.try_into()?))
@@ -347,6 +379,17 @@ fn take<M: TryFrom<Map, Error = MapError>>(
     M::try_from(taken).map_err(|why| LoadError::Map { map, why })
 }
 
+/// One more handle of a map that stays where it is.
+fn again(ebpf: &Ebpf, map: &'static str) -> Result<PerCpu<Counts>, LoadError> {
+    let Some(Map::PerCpuArray(data)) = ebpf.map(map) else { return Err(LoadError::Without(map)) };
+    let descriptor = data.fd().as_fd().try_clone_to_owned();
+    let descriptor = descriptor.map_err(|why| LoadError::Shared { map, why })?;
+    MapData::from_fd(descriptor)
+        .map(Map::PerCpuArray)
+        .and_then(PerCpu::try_from)
+        .map_err(|why| LoadError::Map { map, why })
+}
+
 /// Removing what is not there is no failure.
 fn absent(removed: Result<(), MapError>) -> Result<(), MapError> {
     match removed {
@@ -362,7 +405,7 @@ fn zeros(cpus: usize) -> Result<PerCpuValues<MapPod<Counts>>, MapError> {
     PerCpuValues::try_from(vec![MapPod(Counts::default()); cpus]).map_err(MapError::IoError)
 }
 
-fn total(counts: &PerCpuValues<MapPod<Counts>>) -> Counts {
+pub(super) fn total(counts: &PerCpuValues<MapPod<Counts>>) -> Counts {
     let mut sum = Counts::default();
     for MapPod(Counts(counts)) in counts.iter() {
         for (sum, count) in sum.0.iter_mut().zip(counts) {

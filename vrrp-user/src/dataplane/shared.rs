@@ -50,6 +50,21 @@ impl<T> Drop for Shared<T> {
     }
 }
 
+impl Shared<u64> {
+    /// Maps numbers for reading.
+    pub fn numbers(map: impl AsFd, len: u32) -> io::Result<Self> {
+        Self::new(map, len, ProtFlags::READ)
+    }
+
+    /// A number; zero where there is none.
+    pub fn number(&self, index: usize) -> u64 {
+        // SAFETY: a mapped, aligned element; volatile, for the program writes it meanwhile.
+        let number = self.element(index).map_or(0, |at| unsafe { ptr::read_volatile(at) });
+        fence(Ordering::Acquire);
+        number
+    }
+}
+
 impl Shared<Seen> {
     /// Maps the stamps for reading.
     pub fn seen(map: impl AsFd, len: u32) -> io::Result<Self> {
@@ -82,21 +97,6 @@ impl Shared<Seen> {
                 return Seen { at, generation: before, lost, tick, copies, pad: 0 };
             }
         }
-    }
-}
-
-impl Shared<u64> {
-    /// Maps a number for reading.
-    pub fn number(map: impl AsFd) -> io::Result<Self> {
-        Self::new(map, 1, ProtFlags::READ)
-    }
-
-    /// Reads it.
-    pub fn get(&self) -> u64 {
-        // SAFETY: a mapped, aligned number; volatile, for the program changes it meanwhile.
-        let number = unsafe { ptr::read_volatile(self.start.as_ptr()) };
-        fence(Ordering::Acquire);
-        number
     }
 }
 

@@ -73,8 +73,8 @@ pub enum Output {
         /// In words, for the log.
         why: Why,
     },
-    /// A sync group changed as one. It comes before its members' transitions to BACKUP and FAULT,
-    /// after those to MASTER, as keepalived tells it.
+    /// A sync group changed as one: it stands after the transitions of its members, but before
+    /// those of a start that ends in BACKUP, as keepalived tells it. That a group stops is not told.
     GroupTransition {
         /// The group.
         group: Name,
@@ -149,6 +149,13 @@ pub enum Why {
         /// The address.
         address: Name,
     },
+    /// An operator took the mastership away.
+    Demoted,
     /// This process was late and another took over meanwhile.
     Late,
+    /// Its sync group changes, for this member did.
+    Synced {
+        /// The member.
+        member: Name,
+    },
 }

@@ -5,10 +5,12 @@
 use crate::engine::history::NewMasterReason;
 use crate::engine::snapshot::{RouterSnapshot, State};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 use vrrp_common::counter::Counter;
-use vrrp_common::ident::Priority;
+use vrrp_common::ident::{Family, Priority};
 use vrrp_common::layout::Counts;
 use vrrp_common::time::Instant;
 
@@ -46,8 +48,10 @@ pub struct Router {
     pub new_master_reason: String,
     /// Counters.
     pub statistics: Statistics,
-    /// The same counters by the names of RFC 6527, and for VRRPv2 those of RFC 2787.
-    pub mib: BTreeMap<String, u64>,
+    /// The objects of RFC 6527 (`vrrpv3OperationsTable`, `vrrpv3StatisticsTable`) as SNMP has them,
+    /// and for VRRPv2 the counters of RFC 2787 that it does not have. Not among them: the virtual
+    /// MAC address, for none is used, and times of an SNMP agent, in whose place there are dates.
+    pub mib: BTreeMap<String, Value>,
 }
 
 /// The process: the container `vrrp` of RFC 8347.
@@ -86,16 +90,46 @@ pub fn router(clock: Clock, router: &RouterSnapshot, counts: &Counts) -> Router 
     leaves.insert("priority-zero-pkts-sent".to_owned(), router.priority_zero_sent);
     // RFC 6527 has this one per router.
     let per_router = |counter: &Counter| own(counter) || *counter == Counter::Ttl;
-    let mut mib = sums(counts, per_router, Counter::mib_name);
+    let mut mib: BTreeMap<String, Value> = sums(counts, per_router, Counter::mib_name)
+        .into_iter()
+        .map(|(name, count)| (name, count.into()))
+        .collect();
     let reason = match history.new_master {
         NewMasterReason::NotMaster => 0,
         NewMasterReason::Priority => 1,
         NewMasterReason::Preempted => 2,
         NewMasterReason::NoResponse => 3,
     };
-    mib.insert("vrrpv3StatisticsMasterTransitions".to_owned(), router.became_master);
-    mib.insert("vrrpv3StatisticsNewMasterReason".to_owned(), reason);
-    mib.insert("vrrpv3StatisticsSentPriZeroPackets".to_owned(), router.priority_zero_sent);
+    let instance = &router.instance;
+    let address = |address: Option<IpAddr>| address.map_or(Value::Null, |a| a.to_string().into());
+    let (status, master) = match router.state {
+        State::Initialize | State::Fault => (1, None),
+        State::Backup => (2, router.master),
+        State::Active => (3, router.source),
+    };
+    let up = history.up_since.map_or(0, |since| centis(clock.now.since(since)));
+    for (object, value) in [
+        ("vrrpv3OperationsVrId", instance.vrid.get().into()),
+        ("vrrpv3OperationsInetAddrType", if instance.family == Family::V4 { 1 } else { 2 }.into()),
+        ("vrrpv3OperationsMasterIpAddr", address(master)),
+        ("vrrpv3OperationsPrimaryIpAddr", address(router.source)),
+        ("vrrpv3OperationsStatus", status.into()),
+        ("vrrpv3OperationsPriority", router.effective_priority.0.into()),
+        ("vrrpv3OperationsAddrCount", instance.addresses.len().into()),
+        ("vrrpv3OperationsAdvInterval", centis(instance.advert_interval).into()),
+        ("vrrpv3OperationsPreemptMode", truth(instance.preempt).into()),
+        ("vrrpv3OperationsAcceptMode", truth(instance.accept).into()),
+        ("vrrpv3OperationsUpTime", up.into()),
+        ("vrrpv3OperationsRowStatus", 1.into()),
+        ("vrrpv3StatisticsMasterTransitions", router.became_master.into()),
+        ("vrrpv3StatisticsNewMasterReason", reason.into()),
+        ("vrrpv3StatisticsSentPriZeroPackets", router.priority_zero_sent.into()),
+        ("vrrpv3StatisticsProtoErrReason", history.protocol_error.into()),
+        // What is counted can be read at any time.
+        ("vrrpv3StatisticsRefreshRate", 0.into()),
+    ] {
+        mib.insert(object.to_owned(), value);
+    }
     Router {
         state: match router.state {
             State::Initialize | State::Fault => "initialize",
@@ -148,6 +182,16 @@ pub fn global<'a>(
     }
 }
 
+/// Whole hundredths of a second.
+fn centis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis() / 10).unwrap_or(u64::MAX)
+}
+
+/// A truth value of RFC 2579.
+const fn truth(value: bool) -> u8 {
+    if value { 1 } else { 2 }
+}
+
 /// Counters under another name; those that share one are added.
 fn sums(
     counts: &Counts,
@@ -165,7 +209,7 @@ fn sums(
 }
 
 /// A moment as RFC 3339 writes it, in UTC.
-fn datetime(clock: Clock, at: Instant) -> String {
+pub(super) fn datetime(clock: Clock, at: Instant) -> String {
     let wall = clock.wall.saturating_sub(clock.now.since(at));
     let (seconds, millis) = (wall.as_secs(), wall.subsec_millis());
     let (year, month, day) = date(seconds / 86_400);
@@ -233,7 +277,7 @@ mod tests {
         let of = |counter: Counter| 1_u64 << (counter as u32 + 1);
         let router = sums(&counts, |counter| !GLOBAL.contains(counter), Counter::yang_name);
         let expected = [
-            ("address-list-errors", of(Counter::AddressListDiffers)),
+            ("address-list-errors", of(Counter::AddressListDiffers) + of(Counter::AddressList)),
             ("advertisement-rcvd", of(Counter::Received)),
             ("interval-errors", of(Counter::IntervalDiffers) + of(Counter::Interval)),
             ("invalid-type-pkts-rcvd", of(Counter::Type)),

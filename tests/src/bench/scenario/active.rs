@@ -77,7 +77,8 @@ impl Punctual {
         for times in times.values().filter(|times| times.len() > 2) {
             let first = times[0];
             // The n-th advert is compared with n intervals: who sends fewer than are due drifts.
-            let offsets: Vec<i128> = (0..).zip(times).map(|(n, at)| at - first - n * step).collect();
+            let offsets: Vec<i128> =
+                (0..).zip(times).map(|(n, at)| at - first - n * step).collect();
             let mut sorted = offsets.clone();
             sorted.sort_unstable();
             let middle = sorted[sorted.len() / 2];
@@ -87,8 +88,10 @@ impl Punctual {
                 part.iter().sum::<i128>() / i128::try_from(part.len().max(1)).unwrap_or(1)
             };
             let (early, late) = (mean(&offsets[..half]), mean(&offsets[half..]));
-            let apart = Duration::from_nanos(u64::try_from(times[times.len() - 1] - first).unwrap_or(1));
-            let micros = figure(u64::try_from((late - early).unsigned_abs()).unwrap_or(u64::MAX)) / 1e3;
+            let apart =
+                Duration::from_nanos(u64::try_from(times[times.len() - 1] - first).unwrap_or(1));
+            let micros =
+                figure(u64::try_from((late - early).unsigned_abs()).unwrap_or(u64::MAX)) / 1e3;
             drifts.push(micros / (apart.as_secs_f64() / 2.0));
         }
         deviations.sort_unstable();

@@ -15,7 +15,8 @@ pub fn run(plan: &Plan, record: &mut Record) -> Result<(), String> {
 
 /// 4,080 routers on sixteen interfaces.
 pub fn mass(plan: &Plan, record: &mut Record) -> Result<(), String> {
-    let sizes: &[(usize, u16)] = if plan.quick { &[(1_020, 10)] } else { &[(4_080, 10), (4_080, 1)] };
+    let sizes: &[(usize, u16)] =
+        if plan.quick { &[(1_020, 10)] } else { &[(4_080, 10), (4_080, 1)] };
     each(plan, record, "mass-takeover", sizes)
 }
 

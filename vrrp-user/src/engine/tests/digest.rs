@@ -56,3 +56,37 @@ fn it_changes_with_timers_states_expectations_and_unread_stamps() {
     rig.expire();
     differs(&rig);
 }
+
+/// One more stamp of this very instant would be heard by one and not by the other.
+#[test]
+fn it_tells_whether_a_stamp_of_this_instant_was_read() {
+    let mut one = Rig::with(fixture());
+    let generation = expectation(&one.hear(PEER, 200)).unwrap().unwrap().generation;
+    let mut other = Rig { engine: one.engine.clone(), ..one };
+    one.stamp = Stamp { at: one.now, generation };
+    for rig in [&mut one, &mut other] {
+        // Our own, come back: it does nothing but let the stamp be read.
+        assert_eq!(rig.hear(10, 200), []);
+        rig.stamp = Stamp::default();
+    }
+    assert_ne!(digest(&one), digest(&other));
+    one.pass(MS);
+    other.pass(MS);
+    assert_eq!(digest(&one), digest(&other));
+}
+
+/// Which version is followed decides what the other one means.
+#[test]
+fn it_tells_which_version_is_followed() {
+    let both = || Instance { v2_interop: true, ..fixture() };
+    let [mut one, mut other] = [Rig::with(both()), Rig::with(both())];
+    for (rig, version) in [(&mut one, Version::V2), (&mut other, Version::V3)] {
+        let advert = rig.advert(PEER, 200, 100);
+        let other = Advert { header: header(version, 200, 100), ..advert };
+        rig.tell(Input::Advert(other));
+        rig.tell(Input::Missed(ROUTER));
+        // What was expected is forgotten by two others, and who is followed is not.
+        rig.engine.routers[0].as_mut().unwrap().expected = Default::default();
+    }
+    assert_ne!(digest(&one), digest(&other));
+}

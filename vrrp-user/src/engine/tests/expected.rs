@@ -133,9 +133,54 @@ fn a_priority_above_the_masters_makes_its_adverts_news_again() {
     assert_eq!(expectation(&outputs), Some(None));
     let (mut rig, _) = following(Instance { preempt: false, ..fixture() });
     let higher = Instance { priority: Priority(210), preempt: false, ..fixture() };
-    assert!(matches!(expectation(&rig.load([higher.clone()])), Some(Some(_))));
+    assert_eq!(expectation(&rig.load([higher.clone()])), Some(None));
+    assert!(matches!(expectation(&rig.hear(PEER, 200)), Some(Some(_))));
     let outputs = rig.load([Instance { preempt: true, ..higher }]);
     assert_eq!(expectation(&outputs), Some(None));
+}
+
+/// What was remarked of it, and whether it is used at all, was judged by the old configuration.
+#[test]
+fn a_changed_configuration_has_the_next_advert_judged_anew() {
+    let (mut rig, _) = following(fixture());
+    let mut other = fixture();
+    other.addresses[0].address = v4(77);
+    assert_eq!(expectation(&rig.load([other])), Some(None));
+    assert_eq!(rig.state(), State::Backup);
+    assert!(matches!(expectation(&rig.hear(PEER, 200)), Some(Some(_))));
+}
+
+/// RFC 3768 section 7.1, in strict mode: dropped unless the owner sent it. Nothing is expected, for
+/// two lists can have one checksum.
+#[test]
+fn a_list_that_must_be_ours_is_never_expected() {
+    let strict = Instance { version: Version::V2, drops_other_lists: true, ..fixture() };
+    let mut rig = Rig::with(strict.clone());
+    let other =
+        |rig: &Rig, priority| Advert { same_addresses: false, ..rig.advert(PEER, priority, 100) };
+    let due = rig.engine.deadline();
+    for priority in [0, 50, 200, 254] {
+        rig.pass(MS);
+        let advert = other(&rig, priority);
+        assert_eq!(rig.tell(Input::Advert(advert)), []);
+    }
+    assert_eq!((rig.engine.deadline(), rig.router().master), (due, None));
+    assert_eq!(expectation(&rig.hear(PEER, 200)), None);
+    assert!(rig.engine.deadline() > due);
+    // As master it is not deposed by one either.
+    rig.expire();
+    let advert = other(&rig, 200);
+    assert_eq!(rig.tell(Input::Advert(advert)), []);
+    assert_eq!(rig.state(), State::Active);
+    // The owner is right whatever it says, and can be expected.
+    let advert = other(&rig, 255);
+    let outputs = rig.tell(Input::Advert(advert));
+    assert_eq!(rig.state(), State::Backup);
+    assert!(matches!(expectation(&outputs), Some(Some(_))));
+    // Without strict mode all of them are used.
+    let mut rig = Rig::with(Instance { drops_other_lists: false, ..strict });
+    let advert = other(&rig, 200);
+    assert!(matches!(expectation(&rig.tell(Input::Advert(advert))), Some(Some(_))));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a router makes of its interfaces, and of an address that was taken from it.
 use super::*;
 use crate::config::model::{Route, TrackInterface};
-use crate::engine::snapshot::{Fault, Reason};
+use crate::engine::snapshot::{Fault, Kind, Reason, Weight};
 
 const ETH4: &str = "192.0.2.44/24 dev eth4";
 
@@ -32,6 +32,33 @@ fn route(no_track: bool) -> Route {
         metric: None,
         no_track,
     }
+}
+
+/// Who can neither hear nor speak must not become master, and starts when it can.
+#[test]
+fn a_router_without_a_place_is_in_fault() {
+    let mut rig = Rig::with(fixture());
+    let placed = |placed| Input::Placed { router: ROUTER, placed };
+    assert_eq!(rig.tell(placed(true)), []);
+    let fault = fault(Reason::Dataplane, "eth0");
+    let outputs = rig.tell(placed(false));
+    assert!(outputs.contains(&transition(
+        State::Backup,
+        State::Fault,
+        100,
+        Why::Faulty(fault.clone())
+    )));
+    assert_eq!(rig.engine.deadline(), None);
+    // It is one reason of several.
+    rig.tell(down("eth0"));
+    rig.tell(up("eth0"));
+    assert_eq!(rig.router().faults, [fault].into());
+    let outputs = rig.tell(placed(true));
+    assert!(outputs.contains(&transition(State::Fault, State::Backup, 100, Why::Recovered)));
+    // A master resigns.
+    let mut rig = Rig::active(fixture());
+    assert!(rig.tell(placed(false)).contains(&advert(0)));
+    assert_eq!(rig.state(), State::Fault);
 }
 
 #[test]
@@ -197,7 +224,8 @@ fn weights_move_the_priority_and_the_timers_with_it() {
         |priority| Output::PriorityChanged { router: ROUTER, priority: Priority(priority) };
     assert_eq!(rig.tell(down("eth4")), [changed(80)]);
     assert_eq!(rig.wait(), Duration::from_nanos(3_687_500_000));
-    assert_eq!(rig.router().weights, [(name("eth4"), -20)]);
+    let weight = Weight { kind: Kind::Interface, object: name("eth4"), amount: -20, known: None };
+    assert_eq!(rig.router().weights, [weight]);
     rig.expire();
     assert_eq!(rig.expire(), [advert(80)]);
     assert_eq!(rig.tell(up("eth4")), [changed(100)]);

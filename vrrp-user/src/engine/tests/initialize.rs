@@ -42,7 +42,7 @@ fn state_master_does_not_wait() {
 #[test]
 fn an_owner_that_must_not_preempt_preempts() {
     let mut rig = Rig::with(Instance { priority: Priority::OWNER, preempt: false, ..fixture() });
-    assert_eq!(rig.hear(PEER, 254), [advert(255), announce(5)]);
+    assert_eq!(rig.hear(PEER, 254), [advert(255), announce(5), lower_heard()]);
     assert_eq!(rig.state(), State::Active);
 }
 
