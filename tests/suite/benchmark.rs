@@ -29,7 +29,8 @@ fn written(record: &Record) {
     let folder = directory.join("out");
     let card = vrrp_tests::bench::card::card(Path::new(&binary()));
     report::write(record, &card, &folder).expect("a report");
-    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file of the report");
+    let read =
+        |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file of the report");
     let result: serde_json::Value = serde_json::from_str(&read("result.json")).expect("JSON");
     assert_eq!(result["samples"].as_array().map(Vec::len), Some(record.samples.len()));
     assert!(result["machine"]["kernel"].as_str().is_some_and(|kernel| !kernel.is_empty()));

@@ -7,6 +7,7 @@ use crate::daemon::metrics::Place;
 use crate::daemon::service::{self, Options};
 use crate::daemon::{logging, preflight};
 use crate::dataplane::port::XdpMode;
+use crate::dataplane::sys;
 use crate::net::guard;
 use crate::program;
 use anyhow::Context as _;
@@ -106,6 +107,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         eprintln!("error: {why}");
         return Ok(BAD_CONFIG.into());
     }
+    // The text and its tree were many times what became of them.
+    sys::trim_memory();
     let options = Options {
         config: path,
         control: args.control,
