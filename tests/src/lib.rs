@@ -1,5 +1,6 @@
 //! The testbed: simulator, frames, the kernel's rig, the namespace lab, and the gate before tests that
 //! need root.
+pub mod bench;
 pub mod frames;
 pub mod fuzz;
 pub mod gate;

@@ -230,13 +230,11 @@ fn shared_address() -> Result<()> {
         String::from_utf8(monitor.unwrap().stdout).unwrap()
     })?;
     std::thread::sleep(QUIET);
-    task.tell(own(A, false));
-    task.tell(own(B, true));
+    task.tell(Command::Batch(vec![own(A, false), own(B, true)]));
     task.settles(B, |report| presences(report) == [Presence::Present]);
     task.tell(own(A, true));
     task.settles(A, |report| presences(report) == [Presence::Present]);
-    task.tell(Command::Forget { router: B });
-    task.tell(own(A, true));
+    task.tell(Command::Batch(vec![Command::Forget { router: B }, own(A, true)]));
     task.settles(A, |report| report.addresses[0].announced >= 3);
     let seen = removed.join().unwrap();
     assert!(!seen.contains("10.9.0.50"), "{seen}");

@@ -35,6 +35,8 @@ pub const fn address(address: IpAddr) -> Address {
 pub mod name {
     /// The program.
     pub const PROGRAM: &str = "xvrrp";
+    /// A program that does nothing, to compare with.
+    pub const EMPTY: &str = "xvrrp_empty";
     /// `Array<u32>`: port + 1 by ifindex, for untagged frames on an ifindex below [`super::FAST_PORTS`].
     pub const FAST_PORTS: &str = "FAST_PORTS";
     /// `HashMap<PortKey, u32>`: port + 1 for every other (ifindex, tags).
@@ -54,6 +56,8 @@ pub mod name {
     /// `PerCpuArray<u64>` of one: every rejected packet, so that who looks for some need not look at
     /// every counter.
     pub const REJECTED: &str = "REJECTED";
+    /// `Array<u64>` of one element, memory-mapped: grows after any [`super::Seen::lost`] did.
+    pub const LOST: &str = "LOST";
     /// `Array<u64>` by router, memory-mapped: [`super::error_mark`] of its last protocol error.
     pub const ERRORS: &str = "ERRORS";
     /// Ring buffer of [`super::EventHeader`] and the packet.
@@ -134,8 +138,6 @@ pub mod rule_flag {
     pub const FIRST_ADDRESS_ANY: u32 = 1 << 9;
     /// Multicast to the group in [`super::Rule::local`] instead of the RFC's.
     pub const OWN_GROUP: u32 = 1 << 10;
-    /// Stamp with the coarse clock (as coarse as a scheduler tick).
-    pub const COARSE_CLOCK: u32 = 1 << 8;
 }
 
 /// A unicast peer of a router.
@@ -179,6 +181,11 @@ pub struct Expect {
 }
 const _: () = assert!(size_of::<Expect>() == 32 && offset_of!(Expect, header) == 24);
 
+/// Stamps of one router that are precise within one tick of the coarse clock. More come from no
+/// master, even where ticks are as long as the shortest interval and some of them get lost; of a
+/// flood of copies the rest is known to have come before the tick's end.
+pub const PRECISE_STAMPS: u32 = 8;
+
 /// When a router last heard what it expected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
@@ -189,8 +196,24 @@ pub struct Seen {
     pub generation: u32,
     /// Grows with every piece of news that found the ring buffer full.
     pub lost: u32,
+    /// The coarse clock at that arrival.
+    pub tick: u64,
+    /// Arrivals while it said so, since the last news: up to [`PRECISE_STAMPS`] of them set `at`, and
+    /// one more is noted for all that follow.
+    pub copies: u32,
+    /// Explicit zero.
+    pub pad: u32,
 }
-const _: () = assert!(size_of::<Seen>() == 16);
+const _: () = assert!(size_of::<Seen>() == 32 && offset_of!(Seen, copies) == 24);
+
+impl Seen {
+    /// The latest time at which the last of the copies can have come, where `tick` is how long the
+    /// coarse clock says the same; what is known of it is `at` and later.
+    pub const fn latest(&self, tick: u64) -> u64 {
+        let end = self.tick.saturating_add(tick);
+        if self.copies > PRECISE_STAMPS && end > self.at { end } else { self.at }
+    }
+}
 
 /// When a protocol error happened, in nanoseconds, and which (its value in RFC 6527) in the last
 /// eight bits, so that later is more.

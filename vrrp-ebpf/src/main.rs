@@ -58,6 +58,12 @@ mod program {
         xdp_action::XDP_DROP
     }
 
+    /// Does nothing: what running a program costs is measured with it.
+    #[xdp(frags)]
+    fn xvrrp_empty(_ctx: XdpContext) -> u32 {
+        xdp_action::XDP_PASS
+    }
+
     /// What the kernel is told of the licence; no helper used here asks for another.
     #[unsafe(no_mangle)]
     #[unsafe(link_section = "license")]

@@ -40,6 +40,9 @@ pub(crate) static PORT_COUNTS: PerCpuArray<Counts, 64> = PerCpuArray::new();
 /// Rejected packets.
 #[btf_map]
 pub(crate) static REJECTED: PerCpuArray<u64, 1> = PerCpuArray::new();
+/// How often news was lost, of whichever router.
+#[btf_map]
+pub(crate) static LOST: Array<u64, 1, MMAPABLE> = Array::new();
 /// The last protocol error of each router.
 #[btf_map]
 pub(crate) static ERRORS: Array<u64, 4096, MMAPABLE> = Array::new();

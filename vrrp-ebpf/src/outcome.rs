@@ -2,10 +2,13 @@
 use crate::maps;
 use crate::packet::Packet;
 use aya_ebpf::helpers::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns};
-use core::mem::MaybeUninit;
+use core::arch::asm;
+use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
 use vrrp_common::counter::{COUNTERS, Counter};
-use vrrp_common::layout::{Counts, EventHeader, LARGE_EVENT, SMALL_EVENT, Seen, error_mark, rule_flag};
+use vrrp_common::layout::{
+    Counts, EventHeader, LARGE_EVENT, PRECISE_STAMPS, SMALL_EVENT, Seen, error_mark,
+};
 use vrrp_common::wire::check::{Accepted, Meaning, Owner};
 
 /// Counts a rejected packet.
@@ -34,14 +37,6 @@ pub(crate) fn reject(counter: Counter, owner: Owner) {
 /// Counts a valid advert, and stamps it or hands it over.
 #[inline(always)]
 pub(crate) fn accept(packet: &Packet, accepted: &Accepted) {
-    // SAFETY: helpers that take nothing and return a number.
-    let at = unsafe {
-        if accepted.flags & rule_flag::COARSE_CLOCK != 0 {
-            bpf_ktime_get_coarse_ns()
-        } else {
-            bpf_ktime_get_ns()
-        }
-    };
     let Some(counts) = maps::ROUTER_COUNTS.get_ptr_mut(accepted.router) else {
         return;
     };
@@ -53,9 +48,12 @@ pub(crate) fn accept(packet: &Packet, accepted: &Accepted) {
         return;
     };
     match accepted.meaning {
-        Meaning::Expected(generation) => stamp(seen, at, generation),
+        Meaning::Expected(generation) => stamp(seen, generation),
         Meaning::Ignored => {}
         Meaning::News => {
+            forget_copies(seen);
+            // SAFETY: a helper that takes nothing and returns a number.
+            let at = unsafe { bpf_ktime_get_ns() };
             if !news(packet, accepted, at) {
                 bump(counts, Counter::RingFull);
                 lose(seen);
@@ -91,12 +89,45 @@ fn remark(counts: *mut Counts, remarks: u32) {
 
 /// Stamps an expected advert. The time goes first: whoever reads the generation reads a time that
 /// is no older.
+///
+/// The precise clock is what costs most here, so a flood of copies does not read it: of the many that
+/// come within one tick of the coarse clock only the first are stamped, and it is noted that there
+/// were more.
 #[inline(always)]
-fn stamp(seen: *mut Seen, at: u64, generation: u32) {
-    // SAFETY: a map element, mapped by the controller, which only reads it.
+fn stamp(seen: *mut Seen, generation: u32) {
+    // SAFETY: a map element, mapped by the controller, which only reads it; two helpers that take
+    // nothing and return a number.
     unsafe {
-        ptr::write_volatile(&raw mut (*seen).at, at);
+        let tick = bpf_ktime_get_coarse_ns();
+        let mut copies = 1;
+        if ptr::read_volatile(&raw const (*seen).tick) == tick
+            && ptr::read_volatile(&raw const (*seen).generation) == generation
+        {
+            copies += ptr::read_volatile(&raw const (*seen).copies);
+            if copies > PRECISE_STAMPS {
+                if copies == PRECISE_STAMPS + 1 {
+                    ptr::write_volatile(&raw mut (*seen).copies, copies);
+                }
+                return;
+            }
+        }
+        ptr::write_volatile(&raw mut (*seen).at, bpf_ktime_get_ns());
         ptr::write_volatile(&raw mut (*seen).generation, generation);
+        ptr::write_volatile(&raw mut (*seen).copies, copies);
+        ptr::write_volatile(&raw mut (*seen).tick, tick);
+    }
+}
+
+/// What was noted of copies is about what came before the news that follows, and must not hide it;
+/// stamps after it are precise again. Seen by everyone before the news gets its time.
+#[inline(always)]
+fn forget_copies(seen: *mut Seen) {
+    const { assert!(offset_of!(Seen, copies) % 8 == 0 && offset_of!(Seen, pad) % 8 == 4) };
+    // An exchange is a barrier as well.
+    // SAFETY: the count and the explicit zero after it, together aligned, in a map element.
+    unsafe {
+        let copies = &raw mut (*seen).copies;
+        asm!("{1} = xchg_64({0} + 0, {1})", in(reg) copies, inout(reg) 0_u64 => _, options(nostack));
     }
 }
 
@@ -108,6 +139,13 @@ fn lose(seen: *mut Seen) {
     unsafe {
         let lost = &raw mut (*seen).lost;
         ptr::write_volatile(lost, ptr::read_volatile(lost).wrapping_add(1));
+    }
+    if let Some(total) = maps::LOST.get_ptr_mut(0) {
+        // The compiler has no atomic types for this target.
+        // SAFETY: a map element; it is aligned.
+        unsafe {
+            asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) total, in(reg) 1_u64, options(nostack));
+        }
     }
 }
 

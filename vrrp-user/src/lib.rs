@@ -16,4 +16,6 @@ pub mod dataplane;
 pub mod engine;
 pub mod net;
 pub mod notify;
+pub mod program;
 pub mod report;
+pub mod track;

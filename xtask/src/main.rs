@@ -1,7 +1,9 @@
 //! What can `cargo xtask` do, and what does each verb take?
+mod bench;
 mod build;
 mod ci;
 mod conformance;
+mod dist;
 mod fuzz;
 mod lab;
 mod packages;
@@ -50,6 +52,25 @@ enum Verb {
         /// Run only tests whose name contains one of these
         filter: Vec<String>,
     },
+    /// Measure xvrrp, and a peer in turn with it: all scenarios, or those that are named
+    Bench {
+        /// xdp-ns, idle-backup, active, takeover, flood, start, reload, mass-takeover, link-event,
+        /// scale, memory
+        scenarios: Vec<String>,
+        /// Whom to compare with, as often as wanted: keepalived, keepalived-rt (with
+        /// `vrrp_rt_priority`), sockets (xvrrp without XDP)
+        #[arg(long, value_name = "PEER")]
+        against: Vec<String>,
+        /// Small sizes, short, few repetitions
+        #[arg(long)]
+        quick: bool,
+        /// How often each is measured
+        #[arg(long, default_value_t = 5)]
+        repetitions: u32,
+        /// Where the report goes
+        #[arg(long, value_name = "FOLDER")]
+        output: Option<PathBuf>,
+    },
     /// Everything a change must pass: format, lints, dependencies, invariants, tests
     Ci,
     /// Let the fuzzer look for input that breaks a promise: all targets in turn, or one
@@ -62,6 +83,15 @@ enum Verb {
     },
     /// Check the invariants of ARCHITECTURE.md that a program can check
     Tidy,
+    /// Build Debian packages of the daemon, and of keepalived's name for it
+    Dist {
+        /// Without optimizations, to try the packages
+        #[arg(long)]
+        debug: bool,
+        /// Where they go
+        #[arg(long, default_value = "target/dist")]
+        out: PathBuf,
+    },
     /// The lab alone, with an xvrrp that is already built
     #[command(hide = true)]
     Lab {
@@ -80,9 +110,13 @@ fn main() -> ExitCode {
         Verb::Run { demo, release, daemon } if daemon.is_empty() => run::lab(demo, release),
         Verb::Run { release, daemon, .. } => run::daemon(&daemon, release),
         Verb::Test { filter } => suites::run(&filter),
+        Verb::Bench { scenarios, against, quick, repetitions, output } => {
+            bench::run(&bench::Plan { scenarios, against, quick, repetitions, output })
+        }
         Verb::Ci => ci::run(),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Verb::Tidy => tidy::run(),
+        Verb::Dist { debug, out } => dist::run(debug, &out),
         Verb::Lab { binary, demo } => lab::run(&binary, demo),
     };
     match done {

@@ -60,8 +60,16 @@ pub fn judge(bytes: &[u8]) {
             | Input::Lost { router, .. }
             | Input::Missed(router)
             | Input::Placed { router, .. }
+            | Input::Demote { router, .. }
             | Input::Announce(router) => !known.contains_key(router),
-            Input::Link { .. } | Input::Deadline | Input::Reload(_) | Input::Shutdown => false,
+            Input::Link { .. }
+            | Input::Addresses { .. }
+            | Input::Script { .. }
+            | Input::File { .. }
+            | Input::Processes { .. }
+            | Input::Deadline
+            | Input::Reload(_)
+            | Input::Shutdown => false,
         };
         let told = engines.each_mut().map(|engine| {
             engine.handle(now, input.clone(), &stamp);
@@ -144,7 +152,11 @@ fn next(
         13 => match choices.below(8) {
             0 => Some(Input::Shutdown),
             1 => Some(Input::Placed { router: router(choices), placed: choices.coin() }),
-            2 | 3 => Some(Input::Missed(router(choices))),
+            2 => Some(Input::Missed(router(choices))),
+            3 => {
+                let hold = Duration::from_millis(u64::from(choices.below(8)) * 700);
+                Some(Input::Demote { router: router(choices), hold })
+            }
             _ => Some(Input::Announce(router(choices))),
         },
         _ => {
@@ -152,7 +164,7 @@ fn next(
                 (0..4).filter_map(|number| instance(choices, number).map(Arc::new)).collect();
             let startup_delay = Duration::from_millis(u64::from(choices.below(3)) * 1500);
             let globals = Globals { startup_delay, ..Globals::default() };
-            Some(Input::Reload(Arc::new(Config { globals, instances })))
+            Some(Input::Reload(Arc::new(Config { globals, instances, ..Config::default() })))
         }
     }
 }
@@ -235,7 +247,7 @@ fn watch(known: &mut BTreeMap<RouterId, Known>, output: Output) {
         return;
     }
     match output {
-        Output::Started { .. } | Output::Stopped { .. } => {}
+        Output::Started { .. } | Output::Stopped { .. } | Output::GroupTransition { .. } => {}
         Output::Source { router, source } => {
             let known = of(known, router);
             assert_ne!(known.source, source, "a change that is none");
@@ -266,7 +278,9 @@ fn watch(known: &mut BTreeMap<RouterId, Known>, output: Output) {
             known.falls += u64::from(from == State::Active);
             known.state = Some(to);
         }
-        Output::PriorityChanged { router, .. } | Output::Remark { router, .. } => {
+        Output::PriorityChanged { router, .. }
+        | Output::LowerHeard { router }
+        | Output::Remark { router, .. } => {
             of(known, router);
         }
     }

@@ -121,6 +121,7 @@ fn is_valid(frame: &[u8], accepted: &Accepted, memory: &Memory) {
         assert_eq!(usize::from(u16::from_be_bytes([packet[2], packet[3]])), length);
         assert_eq!([packet[6] & 0x3f, packet[7]], [0, 0], "a fragment");
         assert_eq!(packet[9], 112);
+        assert_eq!(internet_checksum(&packet[..header]), 0, "a wrong header checksum was accepted");
         (header, packet[12..20].to_vec(), 8)
     } else {
         assert_eq!(packet[0] >> 4, 6);
@@ -221,7 +222,7 @@ fn memory() -> Memory {
         (Family::V4, 50, plain, ""),
         (Family::V6, 50, plain | rule_flag::FIRST_ADDRESS_ANY, ""),
         (Family::V4, 60, both | rule_flag::V2 | rule_flag::NO_ADDRESSES, ""),
-        (Family::V4, 70, both | rule_flag::SENDS_PSEUDO | rule_flag::COARSE_CLOCK, ""),
+        (Family::V4, 70, both | rule_flag::SENDS_PSEUDO, ""),
     ];
     let mut memory = Memory { rules: HashMap::new(), ..Memory::default() };
     for (router, (family, vrid, flags, local)) in (0u32..).zip(routers) {

@@ -156,6 +156,8 @@ impl Daemon {
                 command
             }
         };
+        // Where both daemons put their dump files.
+        command.env("TMPDIR", &directory.0);
         command.args(more).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = namespace.enter(|| command.spawn());
         let mut child = child.unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
@@ -244,6 +246,11 @@ impl Daemon {
         self.wait_line(mark, &phrase, deadline, |line| line.to_lowercase().contains(&small));
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
@@ -263,6 +270,13 @@ impl Daemon {
     /// SIGHUP.
     pub fn hang_up(&self) {
         self.signal(Signal::HUP);
+    }
+
+    /// A signal by its number: those of real time have no names.
+    #[track_caller]
+    pub fn send(&self, signal: i32) {
+        let pid = self.child.id().to_string();
+        run(Command::new("kill").args([format!("-{signal}"), pid]));
     }
 
     /// SIGSTOP: it runs no longer but is there.
@@ -323,6 +337,17 @@ impl Daemon {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned());
         }
         Show::parse(&output.stdout)
+    }
+
+    /// What `xvrrp show` prints for people: of all instances, or of one.
+    #[track_caller]
+    pub fn words(&self, instance: Option<&str>) -> String {
+        let control = self.directory.join("control");
+        let mut args = vec![OsStr::new("show"), OsStr::new("--control"), control.as_os_str()];
+        args.extend(instance.map(OsStr::new));
+        let (status, told) = xvrrp(&args);
+        assert!(status.success(), "{}: {told}", self.name);
+        told
     }
 
     /// The same, waiting for a daemon that is still starting.

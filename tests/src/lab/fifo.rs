@@ -37,12 +37,21 @@ impl Fifo {
 
     /// Every line so far.
     pub fn lines(&self) -> Vec<String> {
+        self.read(|text| text.lines().map(str::to_owned).collect())
+    }
+
+    /// How often `phrase` was told so far.
+    pub fn count(&self, phrase: &str) -> usize {
+        self.read(|text| text.matches(phrase).count())
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&str) -> T) -> T {
         let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; 65_536];
         while let Ok(len @ 1..) = (&self.file).read(&mut buffer) {
             text.push_str(&String::from_utf8_lossy(buffer.get(..len).unwrap_or_default()));
         }
-        text.lines().map(str::to_owned).collect()
+        look(&text)
     }
 
     /// Waits for this many lines.

@@ -14,6 +14,7 @@
 //! - [`conf`][]: configuration text both daemons understand
 //! - [`daemon`][]: xvrrp and keepalived, started and stopped
 //! - [`report`][]: what `show --json` says
+//! - [`monitor`][]: what the kernel told of links and addresses, and when
 //! - [`fifo`][]: what a notify fifo was told
 //! - [`cases`][]: many independent cases at once
 //! - [`stall`][]: how late the machine itself is
@@ -26,6 +27,7 @@ pub mod decode;
 pub mod fifo;
 pub mod frame;
 pub mod master;
+pub mod monitor;
 pub mod netns;
 pub mod report;
 pub mod socket;

@@ -71,7 +71,7 @@ unsafe fn assume(bytes: &[MaybeUninit<u8>]) -> &[u8] {
 }
 
 /// Reads the `SCM_TIMESTAMPNS` message: length, level and type, then seconds and nanoseconds.
-fn timestamp(control: &[u8]) -> Option<u64> {
+pub(crate) fn timestamp(control: &[u8]) -> Option<u64> {
     let word = |at: usize| Some(u64::from_ne_bytes(*control.get(at..)?.first_chunk()?));
     let half = |at: usize| Some(i32::from_ne_bytes(*control.get(at..)?.first_chunk()?));
     let mut at = 0;

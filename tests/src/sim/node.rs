@@ -316,6 +316,8 @@ impl Dataplane {
             }
             Output::Own { .. }
             | Output::Announce { .. }
+            | Output::GroupTransition { .. }
+            | Output::LowerHeard { .. }
             | Output::PriorityChanged { .. }
             | Output::Remark { .. } => {}
         }

@@ -48,6 +48,7 @@ fn kernel_and_userspace_agree_on_anything() {
                 if let Some(field) = frame.get_mut(16..18) {
                     field.copy_from_slice(&total);
                 }
+                mend_header(&mut frame);
             }
             tally(&judge(&mut rig, &frame));
         }
@@ -85,17 +86,24 @@ fn kernel_and_userspace_agree_on_anything() {
 /// Mutated frames of a run.
 const ROUNDS: usize = 8000;
 
-/// Gives an untagged IPv4 frame to the group a right RFC 9568 checksum, if it has the bytes.
+/// Gives an untagged IPv4 frame a right header checksum, and says where the header ends, if it has
+/// the bytes.
+fn mend_header(frame: &mut [u8]) -> Option<usize> {
+    let end = 14 + usize::from(frame.get(14)? & 0xf) * 4;
+    let header = frame.get_mut(14..end).filter(|header| header.len() >= 20)?;
+    header[10..12].fill(0);
+    let sum = vrrp_tests::frames::internet_checksum(header);
+    header[10..12].copy_from_slice(&sum.to_be_bytes());
+    Some(end)
+}
+
+/// Gives an untagged IPv4 frame to the group right checksums, of the header and by RFC 9568, if it
+/// has the bytes.
 fn mend(frame: &mut [u8]) {
-    let Some(first) = frame.get(14) else {
+    let Some(start) = mend_header(frame) else {
         return;
     };
-    let start = 14 + usize::from(first & 0xf) * 4;
-    let Some(total) = frame.get(16..18).map(|total| u16::from_be_bytes([total[0], total[1]]))
-    else {
-        return;
-    };
-    let end = 14 + usize::from(total);
+    let end = 14 + usize::from(u16::from_be_bytes([frame[16], frame[17]]));
     if let Some(message) = frame.get_mut(start..end).filter(|message| message.len() >= 8) {
         message[6..8].fill(0);
         let sum = vrrp_tests::frames::internet_checksum(message);

@@ -145,7 +145,8 @@ fn each_fault_moves_its_counter_and_nothing_else() {
             rejected(&mut rig, frame, *counter, *owner);
         }
         // IP headers that contradict themselves.
-        for (at, value) in [(14, 0x44), (14, 0x65), (17, 19), (24, 0), (25, 0), (29, 252)] {
+        // Also one whose own checksum is wrong: of the identification, of the checksum, of the source.
+        for (at, value) in [(14, 0x44), (14, 0x65), (17, 19), (18, 0x13), (24, 0), (29, 252)] {
             let mut bytes = good.bytes();
             bytes[at] = value;
             let moved = vec![(None, Counter::IpHeader as usize, 1)];

@@ -63,7 +63,7 @@ pub(crate) fn rig() -> Rig {
     rig.router(Family::V4, 50, rule(rule_flag::V3 | rule_flag::CHECKSUM_PLAIN), &[]);
     rig.router(Family::V4, 60, rule(V3 | rule_flag::V2 | rule_flag::NO_ADDRESSES), &[]);
     rig.router(Family::V6, 40, local("2001:db8::10"), &peers6);
-    rig.router(Family::V4, 70, rule(V3 | rule_flag::SENDS_PSEUDO | rule_flag::COARSE_CLOCK), &[]);
+    rig.router(Family::V4, 70, rule(V3 | rule_flag::SENDS_PSEUDO), &[]);
     rig.router(Family::V6, 20, rule(rule_flag::V2), &[]);
     let own_group = Rule { local: address(ip("224.0.0.81")), ..rule(V3 | rule_flag::OWN_GROUP) };
     rig.router(Family::V4, 80, own_group, &[]);

@@ -5,9 +5,9 @@
 //! - `valid`: what is news, expected, or not ours
 //! - `vectors`: messages of other projects
 //! - `anything`: mutations and noise
-//! - `cost`: nanoseconds a packet
+//! - `copies`: a flood of copies of what is expected
 mod anything;
-mod cost;
+mod copies;
 mod faults;
 mod fixture;
 mod transition;

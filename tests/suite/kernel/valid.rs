@@ -160,8 +160,6 @@ fn expectations_hold() {
                 Effect { moved, stamped: vec![(router, generation)], ..Effect::default() }
             };
             assert_eq!(judge(&mut rig, &frame.bytes()), seen(7, &[]));
-            // The coarse clock moves every few milliseconds.
-            std::thread::sleep(std::time::Duration::from_millis(20));
             assert_eq!(judge(&mut rig, &frame.bytes()), seen(7, &[]));
             // Expected does not mean believed.
             rejected(
@@ -175,7 +173,6 @@ fn expectations_hold() {
             news(&mut rig, &Frame::group(&message, other), router, &[]);
             let weaker = Message { priority: 199, ..message.clone() };
             news(&mut rig, &Frame::group(&weaker, from), router, &[]);
-            std::thread::sleep(std::time::Duration::from_millis(20));
             expect.generation = 8;
             expect.remarks = remark;
             rig.expect(router, &expect);

@@ -1,158 +1,291 @@
-//! What else depends on `eth4`, and does `no_track` on the address leave that alone: rows 10 to 21.
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+//! What else depends on `eth4`, and does `no_track` on the address leave that alone: rows 10 to 20.
 use std::time::Duration;
 
-use vrrp_tests::lab::capture::address;
-use vrrp_tests::lab::daemon::Kind;
-use vrrp_tests::lab::frame::{Packet, Path, v3};
+use serde_json::Value;
+use vrrp_tests::lab::conf::file;
+use vrrp_tests::lab::daemon::{Daemon, Kind, xvrrp};
 use vrrp_tests::lab::master::Beat;
+use vrrp_tests::lab::report::text;
 use vrrp_tests::lab::wait::{eventually, throughout};
 
-use crate::bed::{Bed, SOON, WHILE};
+use crate::bed::{Bed, PENDING_DOWN, PRESENT, REPEAT, SOON, WHILE};
 
 /// Row 10: another address, a tracked one, is removed by hand.
 pub(crate) fn other_address_removed(bed: &Bed) {
     let port = bed.plug();
-    let wire = bed.primary.capture();
-    let daemon = bed.master(&port.capture());
-    let (said, mark) = (daemon.mark(), wire.mark());
+    let (wire, far) = (bed.primary.capture(), port.capture());
+    let daemon = bed.master(&far);
+    let (said, mark, mark_far) = (daemon.mark(), wire.mark(), far.mark());
+    let prevented = bed.prevented(&daemon);
     bed.us.ip(&format!("addr del {} dev eth0", bed.own()));
     wire.wait_advert(mark, bed.source(), SOON, |advert| advert.priority() == 0);
     bed.recovered(&daemon, said);
+    for (wire, mark, address) in [(&wire, mark, bed.bare_own()), (&far, mark_far, bed.bare())] {
+        eventually(SOON, "announced again", || {
+            (wire.announcements(mark, address).len() >= REPEAT).then_some(())
+        });
+    }
+    assert_eq!(bed.prevented(&daemon), prevented);
 }
 
-/// Rows 11 and 14: `track_interface` or a tracked route needs `eth4`, whatever the address says.
-pub(crate) fn always_faults(bed: &Bed) {
+/// `eth4` is lost, which is a fault for these reasons, and comes back.
+fn faults(bed: &Bed, reasons: &[(&str, &str)]) {
     let port = bed.plug();
     let wire = bed.primary.capture();
     let daemon = bed.master(&port.capture());
     let (said, mark) = (daemon.mark(), wire.mark());
     bed.us.ip("link set eth4 down");
-    bed.faulted(&daemon, said, &wire, mark);
+    let (why, what) = bed.reason();
+    let mut all = reasons.to_vec();
+    if !bed.variant.no_track {
+        all.push((why, &what));
+        // As `show` sorts them: what is tracked by name, then addresses, then routes.
+        all.sort_by_key(|(why, _)| match *why {
+            "tracked-interface" => 0,
+            "address-interface" => 1,
+            _ => 2,
+        });
+    }
+    bed.faulted_by(&daemon, said, &wire, mark, &all);
+    assert_eq!(bed.prevented(&daemon), 0, "it was a fault");
     let said = daemon.mark();
     bed.us.ip("link set eth4 up");
     bed.recovered(&daemon, said);
+}
+
+/// Row 11: `track_interface` needs `eth4`, whatever the address says.
+pub(crate) fn tracked_interface(bed: &Bed) {
+    faults(bed, &[("tracked-interface", "eth4")]);
 }
 
 /// Row 12: `eth4` has a weight. Of a tracked address the fault wins.
 pub(crate) fn tracked_by_weight(bed: &Bed) {
     if !bed.variant.no_track {
-        return always_faults(bed);
+        return faults(bed, &[]);
     }
     let port = bed.plug();
     let wire = bed.primary.capture();
     let daemon = bed.master(&port.capture());
-    let said = daemon.mark();
-    for (action, priority) in [("down", 80), ("up", 100)] {
+    let (said, terms, prevented) = (daemon.mark(), bed.terms(&daemon), bed.prevented(&daemon));
+    for (action, priority, presence) in [("down", 80, PENDING_DOWN), ("up", 100, PRESENT)] {
         let mark = wire.mark();
         bed.us.ip(&format!("link set eth4 {action}"));
         wire.wait_advert(mark, bed.source(), SOON, |advert| advert.priority() == priority);
+        bed.runs(&daemon, presence);
         let show = daemon.show();
-        assert_eq!(show.instance("VI_1").get("priority"), Some(&priority.into()));
-        assert_eq!(show.instance("VI_1").get("base_priority"), Some(&100.into()));
+        let field = |key| show.instance("VI_1").get(key).cloned();
+        assert_eq!(field("priority"), Some(Value::from(priority)));
+        assert_eq!(field("base_priority"), Some(Value::from(100)));
+        let weights = field("weights").unwrap_or_default().to_string();
+        let words = daemon.words(Some("VI_1"));
+        let lowered = priority == 80;
+        assert_eq!(weights.contains("eth4") && weights.contains("-20"), lowered, "{weights}");
+        assert_eq!(words.contains("-20 by eth4"), lowered, "{words}");
     }
     assert_eq!(daemon.logged(said, "Entering"), Vec::<String>::new());
+    assert_eq!((bed.prevented(&daemon), bed.terms(&daemon)), (prevented + 1, terms));
 }
 
 /// Row 13: the route over `eth4` is not tracked either.
 pub(crate) fn with_route_no_track(bed: &Bed) {
     if !bed.variant.no_track {
-        return always_faults(bed);
+        return faults(bed, &[]);
     }
     let port = bed.plug();
-    let wire = bed.primary.capture();
-    let daemon = bed.master(&port.capture());
-    let routed = || bed.us.ip("route show").contains("192.0.2.0/24");
-    eventually(SOON, "the route", || routed().then_some(()));
-    let (said, mark) = (daemon.mark(), wire.mark());
+    let (wire, far) = (bed.primary.capture(), port.capture());
+    let daemon = bed.master(&far);
+    eventually(SOON, "the route", || bed.routed().then_some(()));
+    assert_eq!(bed.route_state(&daemon), PRESENT);
+    let (said, mark, mark_far) = (daemon.mark(), wire.mark(), far.mark());
+    let (terms, prevented) = (bed.terms(&daemon), bed.prevented(&daemon));
     bed.us.ip("link set eth4 down");
-    eventually(SOON, "no route over a dead link", || (!routed()).then_some(()));
+    eventually(SOON, "no route over a dead link", || (!bed.routed()).then_some(()));
+    bed.runs(&daemon, PENDING_DOWN);
     std::thread::sleep(WHILE);
+    assert_eq!(bed.route_state(&daemon), PENDING_DOWN);
+    assert!(
+        daemon.words(Some("VI_1")).contains(&format!("{} dev eth4: {PENDING_DOWN}", bed.net()))
+    );
     bed.us.ip("link set eth4 up");
-    eventually(SOON, "the route again", || routed().then_some(()));
+    eventually(SOON, "the route again", || bed.routed().then_some(()));
+    bed.announced_once(&far, mark_far);
+    bed.runs(&daemon, PRESENT);
+    eventually(SOON, "shown", || (bed.route_state(&daemon) == PRESENT).then_some(()));
+    assert_eq!((bed.prevented(&daemon), bed.terms(&daemon)), (prevented + 1, terms));
     bed.undisturbed(&daemon, said, &wire, mark);
+}
+
+/// Row 14: the route over `eth4` is tracked, and the reason names it.
+pub(crate) fn with_route_tracked(bed: &Bed) {
+    faults(bed, &[("route-interface", &format!("{} dev eth4", bed.net()))]);
 }
 
 /// Row 16: `dont_track_primary` is about `eth0` only.
 pub(crate) fn primary_not_tracked(bed: &Bed) {
     if !bed.variant.no_track {
-        return always_faults(bed);
+        return faults(bed, &[]);
     }
     let port = bed.plug();
-    let wire = bed.primary.capture();
-    let daemon = bed.master(&port.capture());
-    let (said, mark) = (daemon.mark(), wire.mark());
+    let (wire, far) = (bed.primary.capture(), port.capture());
+    let daemon = bed.master(&far);
+    let (said, mark, terms) = (daemon.mark(), wire.mark(), bed.terms(&daemon));
+    let (mark_far, prevented) = (far.mark(), bed.prevented(&daemon));
     bed.us.ip("link set eth4 down");
+    bed.runs(&daemon, PENDING_DOWN);
     std::thread::sleep(WHILE);
     bed.us.ip("link set eth4 up");
-    std::thread::sleep(WHILE);
+    bed.announced_once(&far, mark_far);
+    bed.runs(&daemon, PRESENT);
+    assert_eq!((bed.prevented(&daemon), bed.terms(&daemon)), (prevented + 1, terms));
     bed.undisturbed(&daemon, said, &wire, mark);
-    bed.wait_owned();
+}
+
+/// Row 17: the address without a link of its own: `eth0` is tracked whatever it says, and `check`
+/// warns that `no_track` has no effect.
+pub(crate) fn on_the_primary(bed: &Bed) {
+    let no_track = if bed.variant.no_track { " no_track" } else { "" };
+    let mut instance = bed.instance();
+    instance.vips = vec![format!("{}{no_track}", bed.own())];
+    let wire = bed.primary.capture();
+    let daemon = Daemon::start(bed.variant.kind, &bed.us, &file("", &[instance]));
+    daemon.wait_state(0, "VI_1", "MASTER", SOON);
+    eventually(SOON, "the address", || bed.has_own().then_some(()));
+    if daemon.kind() == Kind::Xvrrp {
+        let (status, told) = xvrrp(&["check".as_ref(), daemon.file().as_os_str()]);
+        assert!(status.success(), "{told}");
+        let warned = told.contains("warning[no-track]") && told.contains("no effect");
+        assert_eq!(warned, bed.variant.no_track, "{told}");
+    }
+    let (said, mark, terms) = (daemon.mark(), wire.mark(), bed.terms(&daemon));
+    bed.primary.cut();
+    daemon.wait_state(said, "VI_1", "FAULT", SOON);
+    eventually(SOON, "no address", || (!bed.has_own()).then_some(()));
+    if daemon.kind() == Kind::Xvrrp {
+        let show = daemon.show();
+        let faults = show.instance("VI_1").get("faults").cloned();
+        let why = serde_json::json!([{ "reason": "interface", "object": "eth0" }]);
+        assert_eq!(faults, Some(why));
+        assert!(daemon.words(None).contains("VI_1: fault: interface eth0"));
+        assert!(daemon.words(Some("VI_1")).contains("its interface is down or missing: eth0"));
+        let address = show.address("VI_1", bed.own());
+        assert_eq!(text(address, "state"), "absent");
+        assert_eq!(address.get("prevented"), Some(&Value::from(0)), "nothing was prevented");
+        assert_eq!(bed.terms(&daemon)[1], terms[1] + 1);
+    }
+    let (said, mark_back) = (daemon.mark(), wire.mark());
+    bed.primary.mend();
+    daemon.wait_state(said, "VI_1", "BACKUP", SOON);
+    daemon.wait_state(said, "VI_1", "MASTER", SOON);
+    eventually(SOON, "the address", || bed.has_own().then_some(()));
+    eventually(SOON, "announcements on eth0", || {
+        (wire.announcements(mark_back, bed.bare_own()).len() >= REPEAT).then_some(())
+    });
+    let adverts = wire.adverts(mark, bed.source());
+    assert!(adverts.iter().all(|advert| [0, 100].contains(&advert.priority())), "{adverts:?}");
+}
+
+/// Row 18: `garp_master_refresh` announces again and again, but not on a dead link.
+pub(crate) fn refreshed(bed: &Bed) {
+    let port = bed.plug();
+    let (wire, far) = (bed.primary.capture(), port.capture());
+    let daemon = bed.master(&far);
+    let again = |mark: usize| {
+        eventually(SOON, "announced again and again", || {
+            (far.announcements(mark, bed.bare()).len() >= 3).then_some(())
+        });
+    };
+    again(far.mark());
+    let (said, mark, mark_far) = (daemon.mark(), wire.mark(), far.mark());
+    bed.us.ip("link set eth4 down");
+    if bed.variant.no_track {
+        bed.runs(&daemon, PENDING_DOWN);
+    } else {
+        bed.faulted(&daemon, said, &wire, mark);
+    }
+    // Longer than two periods. What is tried on a link that is down is counted by it or by us.
+    let dropped = || {
+        let link = bed.us.ip("-j -s link show dev eth4");
+        let link: Value = serde_json::from_str(&link).unwrap_or_else(|error| panic!("{error}"));
+        link.pointer("/0/stats64/tx").map(Value::to_string)
+    };
+    if daemon.kind() == Kind::Xvrrp {
+        std::thread::sleep(WHILE / 3);
+        let (before, counted) = (dropped(), bed.number(&daemon, "announced"));
+        throughout(2 * WHILE, "nothing announced", || {
+            match (dropped() == before, bed.number(&daemon, "announced") == counted) {
+                (true, true) => Ok(()),
+                _ => Err(format!("{before:?} then {:?}", dropped())),
+            }
+        });
+    }
+    let said_up = daemon.mark();
+    bed.us.ip("link set eth4 up");
+    if bed.variant.no_track {
+        bed.runs(&daemon, PRESENT);
+        assert_eq!(daemon.logged(said, "Entering"), Vec::<String>::new());
+    } else {
+        bed.recovered(&daemon, said_up);
+    }
+    again(mark_far);
+    again(far.mark());
 }
 
 /// Row 19: the same while another router is the master.
 pub(crate) fn as_backup(bed: &Bed) {
-    let _port = bed.plug();
-    let wire = bed.primary.capture();
-    let list = [address("10.0.0.100"), address("2.2.2.2")];
-    let frame = Packet::advert(Path::multicast("10.0.0.2"), 51, 200, v3(10), &list).frame();
-    let _master = Beat::of(bed.primary.injector(), Duration::from_millis(100), frame);
+    let port = bed.plug();
+    let (wire, far) = (bed.primary.capture(), port.capture());
+    let _master = Beat::of(bed.primary.injector(), Duration::from_millis(100), bed.higher());
     let daemon = bed.start("");
     daemon.wait_state(0, "VI_1", "BACKUP", SOON);
     std::thread::sleep(WHILE);
-    let said = daemon.mark();
+    bed.shows(&daemon, "BACKUP", "absent", &[]);
+    let (said, prevented) = (daemon.mark(), bed.prevented(&daemon));
     bed.us.ip("link set eth4 down");
     if bed.variant.no_track {
         std::thread::sleep(WHILE);
+        bed.shows(&daemon, "BACKUP", "absent", &[]);
         bed.us.ip("link set eth4 up");
         std::thread::sleep(WHILE);
         assert_eq!(daemon.logged(said, "Entering"), Vec::<String>::new());
+        assert_eq!(bed.prevented(&daemon), prevented + 1, "a backup's fault counts, too");
     } else {
         daemon.wait_state(said, "VI_1", "FAULT", SOON);
+        let (why, what) = bed.reason();
+        bed.shows(&daemon, "FAULT", "absent", &[(why, &what)]);
         let said = daemon.mark();
         bed.us.ip("link set eth4 up");
         daemon.wait_state(said, "VI_1", "BACKUP", SOON);
+        bed.shows(&daemon, "BACKUP", "absent", &[]);
     }
     assert!(!bed.has_own() && !bed.has_vip());
+    assert_eq!(bed.terms(&daemon), [0; 3]);
     assert_eq!(wire.adverts(0, bed.source()).len(), 0);
+    assert_eq!(far.announcements(0, bed.bare()).len(), 0);
 }
 
-/// Row 21: what counts is how it ends.
-pub(crate) fn a_thousand_flaps(bed: &Bed) {
+/// Row 20: two tracked interfaces are down, and one returns.
+pub(crate) fn one_of_two_returns(bed: &Bed) {
     let port = bed.plug();
-    let (wire, far) = (bed.primary.capture(), bed.far.capture());
+    let _other = bed.far.attach(&bed.us, "eth5");
+    let wire = bed.primary.capture();
     let daemon = bed.master(&port.capture());
-    let (said, mark, mark_far) = (daemon.mark(), wire.mark(), far.mark());
-    let flaps = "link set eth4 down\nlink set eth4 up\n".repeat(1000);
-    let mut ip = Command::new("ip");
-    ip.args(["-n", bed.us.name(), "-batch", "-"]).stdin(Stdio::piped());
-    let mut ip = ip.spawn().unwrap_or_else(|error| panic!("ip: {error}"));
-    if let Some(stdin) = &mut ip.stdin {
-        stdin.write_all(flaps.as_bytes()).unwrap_or_else(|error| panic!("ip: {error}"));
+    let (why, what) = bed.reason();
+    let [four, five] = ["eth4", "eth5"].map(|name| ("tracked-interface", name));
+    let vip = (why, what.as_str());
+    // In either order.
+    for (first, second, left) in [("eth4", "eth5", vec![five]), ("eth5", "eth4", vec![four, vip])] {
+        let (said, mark) = (daemon.mark(), wire.mark());
+        bed.us.ip("link set eth4 down");
+        bed.us.ip("link set eth5 down");
+        bed.faulted_by(&daemon, said, &wire, mark, &[four, five, vip]);
+        let said = daemon.mark();
+        bed.us.ip(&format!("link set {first} up"));
+        bed.shows(&daemon, "FAULT", "absent", &left);
+        std::thread::sleep(WHILE);
+        bed.shows(&daemon, "FAULT", "absent", &left);
+        assert_eq!(daemon.logged(said, "Entering"), Vec::<String>::new());
+        assert!(!bed.has_own() && !bed.has_vip());
+        bed.us.ip(&format!("link set {second} up"));
+        bed.recovered(&daemon, said);
     }
-    drop(ip.stdin.take());
-    assert!(ip.wait().is_ok_and(|status| status.success()));
-    if !bed.variant.no_track {
-        bed.wait_owned();
-        bed.shown(&daemon, "present");
-        let mark = wire.mark();
-        wire.wait_advert(mark, bed.source(), SOON, |advert| advert.priority() == 100);
-        return;
-    }
-    bed.wait_owned();
-    bed.shown(&daemon, "present");
-    eventually(SOON, "an announcement at the end", || {
-        (!far.announcements(mark_far, bed.bare()).is_empty()).then_some(())
-    });
-    std::thread::sleep(WHILE);
-    let announced = far.announcements(mark_far, bed.bare()).len();
-    assert!(announced < 200, "{announced} announcements for a thousand flaps");
-    let quiet = far.mark();
-    throughout(WHILE, "quiet afterwards", || match far.announcements(quiet, bed.bare()).len() {
-        0 => Ok(()),
-        count => Err(format!("{count} more announcements")),
-    });
-    bed.undisturbed(&daemon, said, &wire, mark);
-    assert!(bed.variant.kind == Kind::Keepalived || bed.prevented(&daemon) > 0);
 }

@@ -1,12 +1,17 @@
 //! Does it behave as an operator expects: started, reloaded, stopped, misconfigured.
 //!
 //! - [`reload`][]: SIGHUP
+//! - [`top`][]: the live view
 //! - [`stop`][]: SIGTERM, SIGKILL and what is left behind
 //! - [`input`][]: configurations nobody should have written
 //! - [`place`][]: places it cannot work in: no root, a taken XDP hook, an address refused
 //! - [`notify`][]: what notify fifos are told
+//! - [`doctor`][]: what stands in the way, and what mends it
 //! - [`election`][]: preemption, the owner, announcements
+//! - [`control`][]: the control socket and its verbs
 //! - [`foreign`][]: somebody else's XDP program
+mod control;
+mod doctor;
 mod election;
 mod foreign;
 mod input;
@@ -14,6 +19,7 @@ mod notify;
 mod place;
 mod reload;
 mod stop;
+mod top;
 
 use std::time::Duration;
 

@@ -191,9 +191,9 @@ fn peers_without_room() {
     assert!(adverts.iter().all(|advert| advert.destination == group), "{adverts:?}");
     // With peers that fit it takes part, and what did not fit has left nothing behind.
     let said = daemon.mark();
-    let fits = plain().priority(255).line(
-        "unicast_src_ip 10.0.0.1\n    unicast_peer {\n        10.0.0.2\n    }",
-    );
+    let fits = plain()
+        .priority(255)
+        .line("unicast_src_ip 10.0.0.1\n    unicast_peer {\n        10.0.0.2\n    }");
     daemon.reload(&file("", &[fits, other]));
     daemon.wait_state(said, "VI_1", "MASTER", SOON);
     eventually(SOON, "its address", || bed.us.has("eth0", "10.0.0.100/24").then_some(()));

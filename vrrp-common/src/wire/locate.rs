@@ -152,15 +152,9 @@ fn v4<B: Bytes + ?Sized>(bytes: &B, ip: usize) -> Option<Contents> {
     if header[0] >> 4 != 4 || header_len < 20 || total < header_len {
         return faulty(Counter::IpHeader);
     }
-    // RFC 1122 section 3.2.1.2. The IP stack has not seen the packet yet, and the checksum of VRRPv3
-    // need not cover the source, by which equals elect.
-    let sum = if header_len == 20 {
-        let [first, second] = bytes.words(ip)?;
-        Sum::ZERO.add_memory64(first).add_memory64(second).add_memory32(destination)
-    } else {
-        bytes.sum(ip, header_len)?
-    };
-    if !sum.is_right() {
+    // The IP stack drops what fails this, and does not get to see it here. A header that is cut off
+    // has no sum; that it is too short is found where the message should be.
+    if header_sum(bytes, ip, header_len, destination).is_some_and(|sum| !sum.is_right()) {
         return faulty(Counter::IpHeader);
     }
     // More fragments, or not the first.
@@ -177,6 +171,22 @@ fn v4<B: Bytes + ?Sized>(bytes: &B, ip: usize) -> Option<Contents> {
         source: widen(source),
         destination: widen(destination),
     }))
+}
+
+/// The sum of an IPv4 header (RFC 791 section 3.1), of which the destination is already read.
+#[inline(always)]
+fn header_sum<B: Bytes + ?Sized>(
+    bytes: &B,
+    ip: usize,
+    header_len: usize,
+    destination: u32,
+) -> Option<Sum> {
+    let [first, second] = bytes.words(ip)?;
+    let sum = Sum::ZERO.add_memory64(first).add_memory64(second).add_memory32(destination);
+    if header_len == 20 {
+        return Some(sum);
+    }
+    Some(Sum::new(sum.get() + bytes.sum(ip + 20, header_len - 20)?.get()))
 }
 
 /// IPv6. VRRP follows the fixed header at once (RFC 9568 section 5.1.2.4). Of a packet to the group

@@ -1,6 +1,8 @@
 //! Is a configuration file good: `xvrrp check FILE`.
 use super::files::Files;
-use crate::config::{self, render};
+use crate::config::diagnostic::Severity;
+use crate::config::{self, render, security};
+use crate::program::host::System;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -28,7 +30,13 @@ pub struct Args {
 /// Prints all diagnostics and their number; fails if one of them is an error.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let files = Files { config_id: args.config_id };
-    let (config, diagnostics) = config::load(&args.file, &files);
+    let (config, mut diagnostics) = config::load(&args.file, &files);
+    let mut good = config.is_some();
+    if let Some(mut config) = config {
+        let programs = security::enforce(&mut config, &System);
+        good = programs.iter().all(|problem| problem.severity != Severity::Error);
+        diagnostics.extend(programs.iter().map(|problem| problem.diagnostic(&files)));
+    }
     let mut out = std::io::stdout().lock();
     let mut text = String::new();
     if args.json {
@@ -46,7 +54,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     // The status says whether the file is good, also to a reader that has seen enough.
     let _ = out.write_all(text.as_bytes());
-    Ok(if config.is_some() { ExitCode::SUCCESS } else { ExitCode::from(BAD_CONFIGURATION) })
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(BAD_CONFIGURATION) })
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! `xvrrp doctor`: what on this machine stands in the way, and which path do adverts take.
+mod interface;
+mod machine;
+
 use super::FAILED;
-use super::run::missing_privilege;
 use crate::control::client;
 use crate::control::protocol::DEFAULT_SOCKET;
-use crate::dataplane::object;
 use crate::dataplane::plane::{Plane, Settings};
 use crate::dataplane::port::{Dataplane as _, Path, PortReport, XdpMode};
 use std::fmt;
-use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,44 +48,74 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Checks the machine and prints a line for each finding.
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let mut worst = Verdict::Ok;
-    let mut out = std::io::stdout();
-    let mut say = |verdict: Verdict, what: &str, detail: &str| {
-        worst = worst.max(verdict);
-        // A reader that has seen enough changes nothing about what is found.
-        let _ = writeln!(out, "{verdict:<5} {what:<14} {detail}");
-    };
-    for (verdict, what, detail) in machine() {
-        say(verdict, what, &detail);
+/// One thing that was looked at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Finding {
+    verdict: Verdict,
+    what: String,
+    detail: String,
+    /// The command that mends it.
+    fix: Option<String>,
+}
+
+impl Finding {
+    fn ok(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Ok, what: what.into(), detail: detail.into(), fix: None }
     }
+
+    fn warn(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Warn, ..Self::ok(what, detail) }
+    }
+
+    fn fail(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Fail, ..Self::ok(what, detail) }
+    }
+
+    /// With the command that mends it.
+    fn fixed_by(self, fix: impl Into<String>) -> Self {
+        Self { fix: Some(fix.into()), ..self }
+    }
+}
+
+/// Checks the machine and prints a line for each finding, and below it what mends it.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let mut findings = machine::findings();
     let mut paths = Vec::new();
-    if args.interfaces.is_empty() {
+    let mut interfaces = args.interfaces.clone();
+    if interfaces.is_empty() {
         match client::snapshot(&args.control) {
             Ok(snapshot) => {
                 for port in snapshot.ports {
-                    let why = port.why.map_or_else(String::new, |why| format!(": {why}"));
-                    say(path_verdict(&port.path), &port.interface, &format!("{}{why}", port.path));
+                    findings.push(path(&port.interface, &port.path, port.why));
                     paths.push(port.path);
+                    interfaces.push(port.interface);
                 }
             }
-            Err(e) => say(Verdict::Warn, "daemon", &format!("{e:#}")),
+            Err(why) => findings.push(Finding::warn("daemon", format!("{why:#}"))),
         }
     } else {
-        for name in &args.interfaces {
+        for name in &interfaces {
             match try_interface(name) {
                 Ok(port) => {
-                    let why = port.why.map_or_else(String::new, |why| format!(": {why}"));
-                    let path = port.path.name();
-                    say(path_verdict(path), name, &format!("{path}{why}"));
-                    paths.push(path.to_owned());
+                    findings.push(path(name, port.path.name(), port.why));
+                    paths.push(port.path.name().to_owned());
                 }
-                Err(e) => say(Verdict::Fail, name, &format!("{e:#}")),
+                Err(why) => findings.push(Finding::fail(name, format!("{why:#}"))),
             }
         }
     }
-    Ok(if worst == Verdict::Fail {
+    for name in &interfaces {
+        findings.extend(interface::findings(name));
+    }
+    let mut out = std::io::stdout();
+    for Finding { verdict, what, detail, fix } in &findings {
+        // A reader that has seen enough changes nothing about what is found.
+        let _ = writeln!(out, "{verdict:<5} {what:<24} {detail}");
+        if let Some(fix) = fix {
+            let _ = writeln!(out, "      {:<24} fix: {fix}", "");
+        }
+    }
+    Ok(if findings.iter().any(|finding| finding.verdict == Verdict::Fail) {
         FAILED.into()
     } else if paths.iter().any(|path| path == Path::Socket.name()) {
         SOCKET.into()
@@ -96,40 +126,64 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn path_verdict(path: &str) -> Verdict {
-    if path == Path::XdpNative.name() { Verdict::Ok } else { Verdict::Warn }
+/// What an interface's path is worth.
+fn path(interface: &str, path: &str, why: Option<String>) -> Finding {
+    if path == Path::XdpNative.name() {
+        return Finding::ok(interface, path);
+    }
+    let why = why.unwrap_or_else(|| "no reason known".to_owned());
+    let fix = remedy(interface, &why);
+    let finding = Finding::warn(interface, format!("{path}: {why}"));
+    match fix {
+        Some(fix) => finding.fixed_by(fix),
+        None => finding,
+    }
+}
+
+/// The command that mends what the kernel complains of, where there is one.
+fn remedy(interface: &str, why: &str) -> Option<String> {
+    let why = why.to_lowercase();
+    let any = |words: &[&str]| words.iter().any(|word| why.contains(word));
+    if any(&["lro", "gro_hw", "gro-hw"]) {
+        Some(format!("ethtool -K {interface} lro off rx-gro-hw off"))
+    } else if any(&["rxvlan"]) {
+        Some(format!("ethtool -K {interface} rxvlan off"))
+    } else if any(&["too few free tx rings", "queue", "channels"]) {
+        Some(format!("ethtool -L {interface} combined 1"))
+    } else if any(&["is taken by program"]) {
+        Some(format!("ip link set dev {interface} xdp off    # if nobody needs that program"))
+    } else if any(&["mtu", "too large"]) {
+        Some(format!("ip link set dev {interface} mtu 1500"))
+    } else {
+        None
+    }
 }
 
 /// Attaches as the daemon would, reports, and detaches.
 fn try_interface(name: &str) -> anyhow::Result<PortReport> {
-    let ifindex = fs::read_to_string(format!("/sys/class/net/{name}/ifindex"))
-        .map_err(|_| anyhow::anyhow!("there is no such interface here"))?;
+    let ifindex =
+        interface::index(name).ok_or_else(|| anyhow::anyhow!("there is no such interface here"))?;
     let mut plane = Plane::new(Settings::new(XdpMode::Auto))?;
-    plane.open(name, ifindex.trim().parse()?)?;
+    plane.open(name, ifindex)?;
     plane.settled(name)
 }
 
-/// What does not depend on an interface.
-fn machine() -> Vec<(Verdict, &'static str, String)> {
-    let mut found = Vec::new();
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
-    found.push((Verdict::Ok, "kernel", read("/proc/sys/kernel/osrelease")));
-    found.push(match object::bytes() {
-        Ok(bytes) => (Verdict::Ok, "program", format!("built in, {} bytes", bytes.len())),
-        Err(e) => (Verdict::Fail, "program", e.to_string()),
-    });
-    found.push(match missing_privilege(XdpMode::Auto) {
-        None => (Verdict::Ok, "privileges", "CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF".to_owned()),
-        Some(missing) => (Verdict::Fail, "privileges", missing),
-    });
-    found.push(match read("/proc/sys/net/core/bpf_jit_enable").as_str() {
-        "0" => (
-            Verdict::Warn,
-            "bpf jit",
-            "off, the program is interpreted: sysctl -w net.core.bpf_jit_enable=1".to_owned(),
-        ),
-        "" => (Verdict::Warn, "bpf jit", "unknown: this kernel does not say".to_owned()),
-        _ => (Verdict::Ok, "bpf jit", "on".to_owned()),
-    });
-    found
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_complains_of_has_a_remedy() {
+        for (why, wanted) in [
+            ("virtio_net: Can't set XDP while host is implementing GRO_HW/CSUM", "rx-gro-hw off"),
+            ("Too few free TX rings available", "ethtool -L eth0"),
+            ("its XDP hook is taken by program 7 (other); xvrrp leaves it alone", "xdp off"),
+            ("it takes VLAN tags out of frames; try `ethtool -K eth0 rxvlan off`", "rxvlan off"),
+        ] {
+            let fix = path("eth0", "socket", Some(why.to_owned())).fix.unwrap_or_default();
+            assert!(fix.contains(wanted), "{why}: {fix}");
+        }
+        assert_eq!(path("eth0", "xdp-native", None).verdict, Verdict::Ok);
+        assert_eq!(path("eth0", "socket", Some("--xdp-mode off".to_owned())).fix, None);
+    }
 }

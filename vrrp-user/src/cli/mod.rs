@@ -3,16 +3,26 @@
 //! - [`run`]: the daemon
 //! - [`check`]: is this configuration good
 //! - [`show`]: what is a running daemon doing
+//! - [`demote`]: hand the mastership over
+//! - [`orders`]: announce addresses, change what is logged
 //! - [`reload`]: take the changed configuration
 //! - [`doctor`]: what on this machine stands in the way
+//! - [`completions`]: for shells
+//! - [`terminal`]: what it can show
+//! - [`bench`]: how fast is it here
+pub mod bench;
 pub mod check;
+pub mod completions;
+pub mod demote;
 pub mod doctor;
 pub mod files;
 #[cfg(test)]
 mod manual;
+pub mod orders;
 pub mod reload;
 pub mod run;
 pub mod show;
+pub mod terminal;
 
 use clap::{Parser, Subcommand};
 use std::fmt;
@@ -47,10 +57,20 @@ enum Verb {
     Check(check::Args),
     /// Show what a running daemon does
     Show(show::Args),
+    /// Hand the mastership of an instance over to another router, and wait until it has it
+    Demote(demote::Args),
+    /// Announce the addresses of masters now
+    Announce(orders::Announce),
+    /// Change what a running daemon logs
+    Log(orders::Log),
     /// Make a running daemon read its configuration again, and say whether it took it
     Reload(reload::Args),
     /// Look for what on this machine stands in the way, and say which path adverts take
     Doctor(doctor::Args),
+    /// Print what a shell reads to complete command lines
+    Completions(completions::Args),
+    /// Measure on this machine what a packet costs
+    Bench(bench::Args),
 }
 
 impl Cli {
@@ -60,8 +80,13 @@ impl Cli {
             Verb::Run(args) => run::run(args),
             Verb::Check(args) => check::run(args),
             Verb::Show(args) => show::run(&args),
+            Verb::Demote(args) => demote::run(&args),
+            Verb::Announce(args) => orders::announce(&args),
+            Verb::Log(args) => orders::log(&args),
             Verb::Reload(args) => reload::run(&args),
             Verb::Doctor(args) => doctor::run(&args),
+            Verb::Completions(args) => completions::run(&args),
+            Verb::Bench(args) => bench::run(&args),
         }
     }
 }

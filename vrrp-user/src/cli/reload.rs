@@ -27,6 +27,6 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             ));
             Ok(FAILED.into())
         }
-        Answer::Snapshot(_) => anyhow::bail!("the daemon answered something else"),
+        _ => anyhow::bail!("the daemon answered something else"),
     }
 }

@@ -3,23 +3,22 @@ use super::files::Files;
 use super::{BAD_CONFIG, NO_PERMISSION};
 use crate::config::{self, render};
 use crate::control::protocol::DEFAULT_SOCKET;
-use crate::daemon::preflight;
+use crate::daemon::metrics::Place;
 use crate::daemon::service::{self, Options};
+use crate::daemon::{logging, preflight};
 use crate::dataplane::port::XdpMode;
 use crate::net::guard;
+use crate::program;
+use anyhow::Context as _;
 use clap::ValueEnum;
 use rustix::thread::{CapabilitySet, capabilities};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use tracing_appender::non_blocking::NonBlockingBuilder;
 
 /// Configuration files, the first that exists.
 const CONFIGS: [&str; 2] = ["/etc/xvrrp/xvrrp.conf", "/etc/keepalived/keepalived.conf"];
-
-/// Log lines that may wait for a slow reader of stderr before they are dropped.
-const LOG_LINES: usize = 16_384;
 
 /// Arguments of `xvrrp run`.
 #[derive(Debug, clap::Args)]
@@ -37,6 +36,18 @@ pub struct Args {
     /// What to log: error, warn, info, debug, trace, or a filter like `xvrrp::engine=debug`
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
+    /// How to log, and where
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    log_format: logging::Format,
+    /// For `--log-format syslog`: the facility local0 to local7, instead of daemon
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(0..=7))]
+    log_facility: Option<u8>,
+    /// Serve metrics for Prometheus at http://ADDRESS:PORT/metrics, or at unix:PATH
+    #[arg(long, value_name = "WHERE")]
+    metrics: Option<Place>,
+    /// Let the XDP program log every verdict; this costs it time
+    #[arg(long)]
+    debug_dataplane: bool,
 }
 
 /// Values of `--xdp-mode`.
@@ -69,18 +80,8 @@ impl From<Mode> for XdpMode {
 /// Runs the daemon until it is told to stop.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     // The guard writes what is still queued when it is dropped.
-    let (stderr, _guard) = NonBlockingBuilder::default()
-        .lossy(true)
-        .buffered_lines_limit(LOG_LINES)
-        .finish(std::io::stderr());
-    let filter = tracing_subscriber::EnvFilter::try_new(&args.log)
-        .map_err(|e| anyhow::anyhow!("--log {}: {e}", args.log))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(stderr)
-        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-        .with_target(false)
-        .init();
+    let (_guard, log) =
+        logging::start(&args.log, args.log_format, args.log_facility).context("--log")?;
 
     let mode = XdpMode::from(args.xdp_mode);
     let path = args.config.unwrap_or_else(default_config);
@@ -89,7 +90,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     for diagnostic in &diagnostics {
         super::complain(format_args!("{}\n", render::pretty(diagnostic, colour)));
     }
-    let Some(model) = model else {
+    let Some(mut model) = model else {
         super::complain(format_args!("{}: {}", path.display(), render::summary(&diagnostics)));
         return Ok(BAD_CONFIG.into());
     };
@@ -97,11 +98,22 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         super::complain(format_args!("error: {missing}"));
         return Ok(NO_PERMISSION.into());
     }
+    if let Err(why) = program::settle(&mut model) {
+        super::complain(format_args!("{why}"));
+        return Ok(BAD_CONFIG.into());
+    }
     if let Err(why) = preflight::firewall(&model, guard::probe) {
         eprintln!("error: {why}");
         return Ok(BAD_CONFIG.into());
     }
-    let options = Options { config: path, control: args.control, xdp_mode: mode };
+    let options = Options {
+        config: path,
+        control: args.control,
+        xdp_mode: mode,
+        metrics: args.metrics,
+        debug_dataplane: args.debug_dataplane,
+        log,
+    };
     service::run(&options, Arc::new(model))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -46,6 +46,12 @@ pub(super) enum Shape {
     Named,
     /// A block.
     Block,
+    /// So many arguments at least and at most.
+    Words(usize, usize),
+    /// A program, in quotes if it has arguments, and perhaps a user and a group. The first counts.
+    Program,
+    /// The same, or nothing.
+    MaybeProgram,
 }
 
 /// A keyword as documentation shows it.
@@ -68,6 +74,10 @@ pub fn all() -> Vec<Entry> {
     list("global_defs", lower::globals::GLOBALS, &mut all);
     list("vrrp_instance", lower::instance::INSTANCE, &mut all);
     list("authentication", lower::parts::AUTHENTICATION, &mut all);
+    list("vrrp_sync_group", lower::group::GROUP, &mut all);
+    list("vrrp_script", lower::watched::SCRIPT, &mut all);
+    list("track_file", lower::watched::FILE, &mut all);
+    list("vrrp_track_process", lower::watched::PROCESS, &mut all);
     all
 }
 
@@ -189,16 +199,21 @@ pub(super) fn apply<T>(
                 if !fits(*shape, node, findings) {
                     continue;
                 }
-                if matches!(shape, Shape::Value | Shape::Switch) {
+                let first = matches!(shape, Shape::Program | Shape::MaybeProgram);
+                if first || matches!(shape, Shape::Value | Shape::Switch | Shape::Words(..)) {
                     match seen.iter().find(|(before, _)| *before == name) {
                         Some((_, before)) => {
+                            let counts = if first { "the first" } else { "this" };
                             findings
                                 .warning(
                                     "repeated",
                                     node.span(),
-                                    format!("`{name}` is given again; this one counts"),
+                                    format!("`{name}` is given again; {counts} one counts"),
                                 )
                                 .also(before.span(), "given before");
+                            if first {
+                                continue;
+                            }
                         }
                         None => seen.push((name, node)),
                     }
@@ -273,6 +288,9 @@ fn fits(shape: Shape, node: &Node, findings: &mut Findings) -> bool {
         Shape::Value => (1, 1, false),
         Shape::Named => (1, 1, true),
         Shape::Block => (0, 0, true),
+        Shape::Words(least, most) => (least, most, false),
+        Shape::Program => (1, 3, false),
+        Shape::MaybeProgram => (0, 3, false),
     };
     if node.arguments().len() < least {
         let what = if shape == Shape::Named { "a name" } else { "a value" };

@@ -5,14 +5,18 @@
 pub mod diagnostic;
 mod expand;
 mod findings;
+pub mod host;
 pub mod keyword;
 mod lower;
 pub mod model;
+pub mod program;
 pub mod render;
+pub mod security;
 mod sequence;
 pub mod source;
 mod suggest;
 mod token;
+pub mod tracked;
 mod tree;
 mod variable;
 

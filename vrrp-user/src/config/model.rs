@@ -2,7 +2,9 @@
 //!
 //! Everything here has passed validation: ranges hold, names are unique, a VRID is used once per
 //! interface and family, every address of an instance but the excluded ones is of its family.
-use std::net::{IpAddr, Ipv4Addr};
+use super::program::{Notify, Scripts};
+use super::tracked::{LinkDelay, Script, SyncGroup, TrackedFile, TrackedProcess, Tracks};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,16 @@ pub struct Config {
     pub globals: Globals,
     /// `vrrp_instance` blocks in the order of the file.
     pub instances: Vec<Arc<Instance>>,
+    /// `vrrp_sync_group` blocks in the order of the file; their members exist.
+    pub groups: Vec<Arc<SyncGroup>>,
+    /// `vrrp_script` blocks that something tracks.
+    pub scripts: Vec<Arc<Script>>,
+    /// `track_file` blocks that something tracks.
+    pub files: Vec<Arc<TrackedFile>>,
+    /// `vrrp_track_process` blocks that something tracks.
+    pub tracked: Vec<Arc<TrackedProcess>>,
+    /// `interface_up_down_delays`.
+    pub link_delays: Vec<LinkDelay>,
 }
 
 /// `global_defs`, as far as it is not folded into the instances.
@@ -40,8 +52,78 @@ pub struct Globals {
     pub gna_interval: Duration,
     /// `vrrp_notify_priority_changes`.
     pub notify_priority_changes: bool,
+    /// How programs are run.
+    pub scripts: Scripts,
+    /// Where keepalived's dump files go.
+    pub dump_files: DumpFiles,
     /// `log_unknown_vrids`: adverts of VRIDs that are not configured are worth a warning.
     pub log_unknown_vrids: bool,
+    /// `vrrp_netlink_monitor_rcv_bufs`: receive buffer of the netlink socket, in bytes.
+    pub netlink_buffer: Option<u32>,
+    /// What instances take that say nothing themselves: already in them, here for reports.
+    pub defaults: Defaults,
+}
+
+/// Where keepalived's dump files go, where not to its usual places.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DumpFiles {
+    /// `state_dump_file`.
+    pub state: Option<PathBuf>,
+    /// `stats_dump_file`.
+    pub stats: Option<PathBuf>,
+    /// `json_dump_file`.
+    pub json: Option<PathBuf>,
+    /// `json_version 2`: the list is in an object.
+    pub json_object: bool,
+    /// `data_use_instance`: the state's file is named after [`Self::instance`] and the namespace.
+    pub use_instance: bool,
+    /// `instance`.
+    pub instance: Option<String>,
+}
+
+/// Settings of `global_defs` for instances that say nothing themselves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Defaults {
+    /// `default_interface`.
+    pub interface: Option<Name>,
+    /// `vrrp_version`.
+    pub version: Version,
+    /// `vrrp_mcast_group4`.
+    pub group_v4: Ipv4Addr,
+    /// `vrrp_mcast_group6`.
+    pub group_v6: Ipv6Addr,
+    /// `vrrp_garp_*`.
+    pub garp: Garp,
+    /// `vrrp_lower_prio_no_advert` off.
+    pub answer_lower: bool,
+    /// `vrrp_higher_prio_send_advert`.
+    pub answer_higher: bool,
+    /// `vrrp_down_timer_adverts`.
+    pub down_timer_adverts: u8,
+    /// `vrrp_check_unicast_src`.
+    pub check_unicast_source: bool,
+    /// `vrrp_skip_check_adv_addr`.
+    pub skip_check_adv_addr: bool,
+    /// `vrrp_strict`.
+    pub strict: bool,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            interface: None,
+            version: Version::V2,
+            group_v4: vrrp_common::proto::GROUP_V4,
+            group_v6: vrrp_common::proto::GROUP_V6,
+            garp: Garp::default(),
+            answer_lower: true,
+            answer_higher: false,
+            down_timer_adverts: 3,
+            check_unicast_source: false,
+            skip_check_adv_addr: false,
+            strict: false,
+        }
+    }
 }
 
 /// One `vrrp_instance`.
@@ -96,8 +178,12 @@ pub struct Instance {
     pub routes: Vec<Route>,
     /// `track_interface`.
     pub track_interfaces: Vec<TrackInterface>,
+    /// `track_script`, `track_file`, `track_process`.
+    pub tracks: Tracks,
     /// `dont_track_primary`: the state of [`Self::interface`] causes no fault.
     pub dont_track_primary: bool,
+    /// `track_src_ip`: the absence of the given source address is a fault.
+    pub track_source: bool,
     /// Gratuitous ARP and unsolicited neighbour advertisements.
     pub garp: Garp,
     /// `lower_prio_no_advert` off: answer a lower advert with our own at once (RFC 9568 section
@@ -109,8 +195,12 @@ pub struct Instance {
     pub down_timer_adverts: u8,
     /// `owner_ignore_adverts`.
     pub owner_ignore_adverts: bool,
+    /// `strict_mode`: already in the other fields, here for reports.
+    pub strict: bool,
     /// `notify_priority_changes`, the instance's or the global one.
     pub notify_priority_changes: bool,
+    /// Whom to tell of changes.
+    pub notify: Notify,
     /// Restores keepalived's behaviour: a lost address is not repaired before the next MASTER entry.
     pub no_repair: bool,
 }
@@ -279,13 +369,17 @@ impl Instance {
             excluded: Vec::new(),
             routes: Vec::new(),
             track_interfaces: Vec::new(),
+            tracks: Tracks::default(),
             dont_track_primary: false,
+            track_source: false,
             garp: Garp::default(),
             answer_lower: version == Version::V3,
             answer_higher: false,
             down_timer_adverts: 3,
             owner_ignore_adverts: false,
+            strict: false,
             notify_priority_changes: false,
+            notify: Notify::default(),
             no_repair: false,
         }
     }

@@ -1,4 +1,6 @@
 //! Does the loader read what it should.
+mod tracking;
+
 use super::diagnostic::{Diagnostic, Severity};
 use super::model::{Config, Instance, Transport};
 use super::source::{Source, Unreadable};

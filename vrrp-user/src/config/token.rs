@@ -210,6 +210,29 @@ fn braced(text: &str) -> usize {
     if len > 0 && rest[len..].starts_with('}') { len + 2 } else { 0 }
 }
 
+/// The words of a command line that is itself one word of the file: white space parts them, quotes
+/// and backslashes work as outside. `None` where a quote is never closed.
+pub(super) fn command(text: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut rest = text.char_indices().peekable();
+    while let Some((_, c)) = rest.next() {
+        match c {
+            c if c.is_whitespace() => words.extend(word.take()),
+            '"' | '\'' => {
+                quoted(c, &mut rest, word.get_or_insert_default())?;
+            }
+            '\\' => {
+                let (_, escape) = rest.next()?;
+                word.get_or_insert_default().push(escaped(escape, &mut rest));
+            }
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    Some(words)
+}
+
 type Chars<'a> = std::iter::Peekable<std::str::CharIndices<'a>>;
 
 /// The rest of a quoted stretch; the offset after its end, or `None` if it has none.

@@ -1,7 +1,8 @@
 //! How is a running daemon asked.
 use super::protocol::{Answer, Command, Request, VERSION};
-use crate::report::model::Snapshot;
+use crate::report::model::{Counters, Event, Program, Snapshot};
 use anyhow::{Context as _, bail};
+use serde_json::Value;
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -15,29 +16,117 @@ pub fn ask(socket: &Path, command: Command) -> anyhow::Result<Answer> {
     let mut stream = match UnixStream::connect(socket) {
         Ok(stream) => stream,
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => bail!(
-            "no daemon answers at {}; start one with `xvrrp run`, or name its socket with `--control`",
+            "no daemon answers at {}; start one with `xvrrp run` or `systemctl start xvrrp`, or name \
+             its socket with `--control`",
             socket.display()
         ),
+        Err(e) if e.kind() == ErrorKind::PermissionDenied => {
+            bail!("only root may ask the daemon at {}; try again with sudo", socket.display())
+        }
         Err(e) => return Err(e).with_context(|| format!("control socket {}", socket.display())),
     };
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut request = serde_json::to_vec(&Request { version: VERSION, command })?;
     request.push(b'\n');
-    stream.write_all(&request).context("asking the daemon")?;
     let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line).context("waiting for the daemon's answer")?;
-    if line.is_empty() {
-        bail!("the daemon closed the control socket without an answer (are you root?)");
+    let answered = stream
+        .write_all(&request)
+        .and_then(|()| BufReader::new(stream).read_line(&mut line).map(|_| ()));
+    match answered {
+        Err(e) if !matches!(e.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+            Err(e).context("waiting for the daemon's answer")
+        }
+        _ if line.is_empty() => {
+            bail!("the daemon closed the control socket without an answer (are you root?)")
+        }
+        _ => understand(&line),
     }
-    serde_json::from_str(&line).context("the daemon's answer is of another version of xvrrp")
 }
 
-/// Asks for everything.
+/// The answer in `line`; one that this program does not know is of another version.
+fn understand(line: &str) -> anyhow::Result<Answer> {
+    let answer: Value = serde_json::from_str(line)
+        .context("what answers at the control socket speaks no JSON: it is no xvrrp")?;
+    let version = answer.pointer("/snapshot/version").and_then(Value::as_str);
+    let ours = env!("CARGO_PKG_VERSION");
+    let daemon = version.map_or_else(String::new, |version| format!(" {version}"));
+    serde_json::from_value(answer.clone()).with_context(|| {
+        format!(
+            "the daemon is another version{daemon} of xvrrp than this program {ours}: use the one \
+             it was started from, or restart it"
+        )
+    })
+}
+
+/// Everything.
 pub fn snapshot(socket: &Path) -> anyhow::Result<Snapshot> {
-    match ask(socket, Command::Snapshot)? {
+    asked_for_snapshot(socket, Command::Snapshot)
+}
+
+/// One instance and its port.
+pub fn instance(socket: &Path, name: &str) -> anyhow::Result<Snapshot> {
+    asked_for_snapshot(socket, Command::Instance(name.to_owned()))
+}
+
+fn asked_for_snapshot(socket: &Path, command: Command) -> anyhow::Result<Snapshot> {
+    match ask(socket, command)? {
         Answer::Snapshot(snapshot) => Ok(*snapshot),
+        other => refused(other),
+    }
+}
+
+/// What is counted.
+pub fn counters(socket: &Path) -> anyhow::Result<Counters> {
+    match ask(socket, Command::Counters)? {
+        Answer::Counters(counters) => Ok(*counters),
+        other => refused(other),
+    }
+}
+
+/// The last transitions, oldest first.
+pub fn events(socket: &Path) -> anyhow::Result<Vec<Event>> {
+    match ask(socket, Command::Events)? {
+        Answer::Events(events) => Ok(events),
+        other => refused(other),
+    }
+}
+
+/// The XDP program, once where there is one.
+pub fn programs(socket: &Path) -> anyhow::Result<Vec<Program>> {
+    match ask(socket, Command::Xdp)? {
+        Answer::Xdp(programs) => Ok(programs),
+        other => refused(other),
+    }
+}
+
+/// Has something done.
+pub fn order(socket: &Path, command: Command) -> anyhow::Result<()> {
+    match ask(socket, command)? {
+        Answer::Done => Ok(()),
+        other => refused(other),
+    }
+}
+
+/// Not what was asked for: an error, or something that answers no such question.
+fn refused<T>(answer: Answer) -> anyhow::Result<T> {
+    match answer {
         Answer::Error(why) => bail!("{why}"),
-        Answer::Done => bail!("the daemon answered something else"),
+        _ => bail!("the daemon answered something else"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_version_says_so() {
+        let told = |line| format!("{:#}", understand(line).unwrap_err());
+        assert!(told("HTTP/1.1 400 Bad Request").contains("no xvrrp"));
+        assert!(told(r#"{"future":1}"#).contains("another version of xvrrp"));
+        let snapshot = r#"{"snapshot":{"version":"9.9.9"}}"#;
+        assert!(told(snapshot).contains("version 9.9.9 of xvrrp"), "{}", told(snapshot));
+        assert!(matches!(understand(r#""done""#).unwrap(), Answer::Done));
     }
 }

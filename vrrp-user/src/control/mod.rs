@@ -4,8 +4,10 @@
 //! own user may use.
 //!
 //! - [`protocol`]: what can be asked and answered
-//! - [`server`]: the daemon's side
+//! - [`server`]: the daemon's side of the socket
+//! - [`answers`]: what it answers
 //! - [`client`]: the side of `xvrrp show` and others
+pub mod answers;
 pub mod client;
 pub mod protocol;
 pub mod server;

@@ -1,8 +1,11 @@
 //! What can be asked over the control socket.
-use crate::report::model::Snapshot;
+use crate::report::model::{Counters, Event, Program, Snapshot};
 use serde::{Deserialize, Serialize};
 
-/// Version of this protocol; a daemon refuses others.
+/// The longest time a demoted instance lets others be master: a week.
+pub const LONGEST_HOLD_MS: u64 = 7 * 24 * 3600 * 1000;
+
+/// Version of this protocol; a daemon refuses others. Commands and fields are added within one.
 pub const VERSION: u32 = 1;
 
 /// The longest request line in bytes.
@@ -26,16 +29,42 @@ pub struct Request {
 pub enum Command {
     /// Everything the daemon knows.
     Snapshot,
+    /// The same with this instance only, and the port of its interface.
+    Instance(String),
+    /// Only what is counted.
+    Counters,
+    /// The last transitions, oldest first.
+    Events,
+    /// The XDP program as the kernel knows it, and the interfaces it is on.
+    Xdp,
     /// Read the configuration again; answered when it is in force or refused.
     Reload,
+    /// Announce the addresses of this instance now, or of every master.
+    Announce(Option<String>),
+    /// Log what this filter lets through from now on.
+    LogLevel(String),
+    /// Take the mastership from this instance, and let others have it for a while. Answered at once:
+    /// who takes over is seen in the instance.
+    Demote {
+        /// Its name.
+        instance: String,
+        /// How long it preempts no other master.
+        hold_ms: u64,
+    },
 }
 
 /// An answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
-    /// To [`Command::Snapshot`].
+    /// To [`Command::Snapshot`] and [`Command::Instance`].
     Snapshot(Box<Snapshot>),
+    /// To [`Command::Counters`].
+    Counters(Box<Counters>),
+    /// To [`Command::Events`].
+    Events(Vec<Event>),
+    /// To [`Command::Xdp`].
+    Xdp(Vec<Program>),
     /// Done.
     Done,
     /// Not done, and why.

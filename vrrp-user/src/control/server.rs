@@ -1,10 +1,7 @@
 //! How does the daemon answer its control socket.
+use super::answers;
 use super::protocol::{Answer, Command, MAX_REQUEST, Request, VERSION};
-use crate::daemon::advert_loop::{Message, View};
-use crate::daemon::clock;
 use crate::daemon::service::Handle;
-use crate::report::standard::Clock;
-use crate::report::{gather, model, standard};
 use anyhow::{Context as _, bail};
 use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
@@ -13,13 +10,28 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// How long a client may take over its request and over reading the answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a client may take over its request, which is a line.
+const HURRY: Duration = Duration::from_secs(2);
+
+/// How long it may take to read the next part of the answer, or it gets no more.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How much of an answer that is: less than a socket takes in.
+const PART: usize = 64 << 10;
+
+/// How long it may take over all of it.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// Clients served at once; more wait where they have no descriptor of ours yet.
 static CLIENTS: Semaphore = Semaphore::const_new(16);
+
+/// Answers about every router that may be written at once.
+static LARGE: Semaphore = Semaphore::const_new(4);
+
+/// How long to wait when no client can be accepted, for lack of descriptors or memory.
+const RESPITE: Duration = Duration::from_millis(200);
 
 /// The listening socket; its file goes with it.
 #[derive(Debug)]
@@ -74,7 +86,13 @@ impl Listener {
     pub async fn accept(&self) -> std::io::Result<Client> {
         let place = CLIENTS.acquire().await.map_err(std::io::Error::other)?;
         loop {
-            let (stream, _) = self.listener.accept().await?;
+            let stream = match self.listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(e) => {
+                    tokio::time::sleep(RESPITE).await;
+                    return Err(e);
+                }
+            };
             let user = stream.peer_cred()?.uid();
             if user == 0 || user == rustix::process::geteuid().as_raw() {
                 return Ok(Client { stream, _place: place });
@@ -105,62 +123,40 @@ pub async fn serve(client: Client, handle: Handle) {
         let limit = u64::try_from(MAX_REQUEST).unwrap_or(u64::MAX);
         BufReader::new((&mut client).take(limit)).read_until(b'\n', &mut line).await.map(|_| line)
     };
-    let Ok(Ok(line)) = tokio::time::timeout(PATIENCE, read).await else { return };
-    let answer = match serde_json::from_slice::<Request>(&line) {
-        Err(e) => Answer::Error(format!("not a request: {e}")),
-        Ok(request) if request.version != VERSION => Answer::Error(format!(
-            "this daemon (xvrrp {}) speaks control protocol {VERSION}, not {}",
-            env!("CARGO_PKG_VERSION"),
-            request.version
-        )),
-        Ok(Request { command: Command::Snapshot, .. }) => match snapshot(&handle).await {
-            Some(snapshot) => Answer::Snapshot(Box::new(snapshot)),
-            None => Answer::Error("the daemon is stopping".to_owned()),
-        },
-        Ok(Request { command: Command::Reload, .. }) => match handle.reload().await {
-            Ok(()) => Answer::Done,
-            Err(why) => Answer::Error(why),
-        },
+    let Ok(Ok(line)) = tokio::time::timeout(HURRY, read).await else { return };
+    let (text, _large) = match serde_json::from_slice::<Request>(&line) {
+        Err(e) => (answers::text(&Answer::Error(misunderstood(&e))), None),
+        Ok(request) if request.version != VERSION => {
+            (answers::text(&Answer::Error(other_version(request.version))), None)
+        }
+        Ok(Request { command, .. }) => {
+            // Thousands of routers are megabytes; a client that does not read them keeps them.
+            let large = matches!(command, Command::Snapshot | Command::Counters);
+            let place = if large { LARGE.acquire().await.ok() } else { None };
+            (answers::answer(command, &handle).await, place)
+        }
     };
-    let Ok(mut text) = serde_json::to_vec(&answer) else { return };
-    text.push(b'\n');
-    let _ = tokio::time::timeout(PATIENCE, client.write_all(&text)).await;
+    let write = async {
+        for part in text.chunks(PART) {
+            if !matches!(tokio::time::timeout(PATIENCE, client.write_all(part)).await, Ok(Ok(()))) {
+                return;
+            }
+        }
+    };
+    // Whoever does not read is cut off.
+    let _late = tokio::time::timeout(LIMIT, write).await;
 }
 
-/// Everything the daemon knows.
-async fn snapshot(handle: &Handle) -> Option<model::Snapshot> {
-    let (answer, view) = oneshot::channel();
-    handle.mailbox.send(Message::View(answer));
-    let view: View = view.await.ok()?;
-    // The view is a moment old by now; a date is not told to that precision.
-    let clock = Clock { now: view.now, wall: clock::wall() };
-    let owned = handle.owned.lock().ok()?;
-    let nothing = Default::default();
-    let instances = view.routers.iter().map(|(router, counts)| {
-        let port = view.ports.iter().find(|port| *port.interface == *router.instance.interface);
-        let owned = owned.get(&router.id).unwrap_or(&nothing);
-        gather::instance(clock, router, counts, owned, port.map(|port| port.path))
-    });
-    Some(model::Snapshot {
-        format: model::FORMAT,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        pid: std::process::id(),
-        config: handle.config.display().to_string(),
-        reload_error: handle.reload_error.lock().ok().and_then(|error| error.clone()),
-        instances: instances.collect(),
-        ports: view.ports.iter().map(gather::port).collect(),
-        controller: model::Controller {
-            events: view.events,
-            wakeups: view.wakeups,
-            send_errors: view.send_errors,
-        },
-        ietf_vrrp: standard::global(
-            clock,
-            view.counted_since,
-            &view.routers,
-            view.ports.iter().map(|port| &port.counts),
-        ),
-    })
+fn misunderstood(why: &serde_json::Error) -> String {
+    let ours = env!("CARGO_PKG_VERSION");
+    format!(
+        "not a request that this daemon (xvrrp {ours}, control protocol {VERSION}) knows: {why}"
+    )
+}
+
+fn other_version(theirs: u32) -> String {
+    let ours = env!("CARGO_PKG_VERSION");
+    format!("this daemon (xvrrp {ours}) speaks control protocol {VERSION}, not {theirs}")
 }
 
 #[cfg(test)]
@@ -210,6 +206,7 @@ mod tests {
             config: Path::new("x.conf").into(),
             room: 1,
             reload_error: Default::default(),
+            log: crate::daemon::logging::Control::none(),
             turn: Default::default(),
         };
         let requests: [&[u8]; 4] =

@@ -6,17 +6,19 @@
 use super::carry_out::{Opened, Router};
 use super::clock;
 use super::groups::Groups;
+use super::handover::{Ended, Helpers, Loaded};
 use super::mailbox::Inbox;
-use super::reject_log;
+use super::past::{self, Histogram, Ring};
 use super::proposal::Proposals;
+use super::questions::{Question, Viewing};
 use crate::config::model::{Config, Name};
 use crate::dataplane::port::{Dataplane, News, PortReport};
 use crate::engine::Engine;
 use crate::engine::input::{Advert, Input};
-use crate::engine::snapshot::RouterSnapshot;
+use crate::engine::output::Output;
+use crate::engine::snapshot::{GroupSnapshot, RouterSnapshot};
 use crate::net::task;
 use crate::net::transmit::Transmitter;
-use crate::notify::fifo::Fifo;
 use anyhow::Context as _;
 use rustix::event::epoll;
 use rustix::time::{
@@ -44,24 +46,29 @@ pub enum Message {
     /// Something happened to a link or an address.
     Net(task::Event),
     /// Take this configuration; the answer says why not.
-    Reload(Arc<Config>, oneshot::Sender<Result<(), String>>),
-    /// A copy of everything for a report.
-    View(oneshot::Sender<View>),
-    /// What is known of rejected packets.
-    Rejects(oneshot::Sender<reject_log::Known>),
+    Reload(Loaded, oneshot::Sender<Result<(), String>>),
+    /// Something that is tracked was looked at.
+    Tracked(Input),
+    /// Something to answer.
+    Ask(Question),
     /// Step down and end.
     Shutdown,
 }
 
-/// A copy of what the loop knows.
-#[derive(Debug)]
+/// A copy of what the loop knows. Of many routers it is made in parts, each of which is what a
+/// router was at one moment.
+#[derive(Clone, Debug)]
 pub struct View {
     /// When it was taken.
     pub now: Instant,
+    /// The configuration in force.
+    pub config: Arc<Config>,
     /// When a part of the counters was last at zero: at the start, or when a router or a port went.
     pub counted_since: Instant,
     /// Routers, with their counters.
     pub routers: Vec<(RouterSnapshot, Counts)>,
+    /// Sync groups.
+    pub groups: Vec<GroupSnapshot>,
     /// Ports.
     pub ports: Vec<PortReport>,
     /// Adverts handed over as news.
@@ -70,6 +77,10 @@ pub struct View {
     pub wakeups: u64,
     /// Adverts the kernel would not send.
     pub send_errors: u64,
+    /// From the last advert of a master to the first one of this router.
+    pub takeover: Histogram,
+    /// How late timers were served.
+    pub lateness: Histogram,
 }
 
 /// The loop and all it owns.
@@ -86,18 +97,23 @@ pub struct AdvertLoop {
     /// Routers of which the engine does not know yet whether there is a place for them.
     pub(super) placements: Vec<(RouterId, bool)>,
     pub(super) config: Arc<Config>,
-    pub(super) net: mpsc::UnboundedSender<task::Command>,
-    pub(super) fifo: Fifo,
+    net: mpsc::UnboundedSender<task::Command>,
+    /// For the network task, to be handed over together.
+    commands: Vec<task::Command>,
+    pub(super) helpers: Helpers,
     pub(super) stopping: bool,
     pub(super) counted_since: Instant,
     inbox: Inbox<Message>,
     pub(super) proposals: Proposals,
-    viewers: Vec<oneshot::Sender<View>>,
+    pub(super) viewing: Viewing,
+    pub(super) past: Ring,
+    pub(super) takeover: Histogram,
+    pub(super) lateness: Histogram,
     epoll: OwnedFd,
     timer: OwnedFd,
     pub(super) watched: Vec<RawFd>,
-    events: u64,
-    wakeups: u64,
+    pub(super) events: u64,
+    pub(super) wakeups: u64,
 }
 
 /// Keys of the descriptors the loop waits for.
@@ -106,12 +122,13 @@ const INBOX: u64 = 1;
 const PLANE: u64 = 2;
 
 impl AdvertLoop {
-    /// A loop that starts with `config` as soon as the links are known.
+    /// A loop that starts with `first` as soon as the links are known.
     pub fn new(
-        config: Arc<Config>,
+        first: Loaded,
         plane: Box<dyn Dataplane>,
         net: mpsc::UnboundedSender<task::Command>,
         inbox: Inbox<Message>,
+        helpers: Helpers,
     ) -> anyhow::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).context("epoll")?;
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
@@ -129,14 +146,18 @@ impl AdvertLoop {
             open: HashMap::new(),
             opened: Vec::new(),
             placements: Vec::new(),
-            config: Arc::clone(&config),
+            config: Arc::clone(&first.config),
             net,
-            fifo: Fifo::start().context("the thread that writes FIFOs")?,
+            commands: Vec::new(),
+            helpers,
             stopping: false,
             counted_since: clock::now(),
             inbox,
-            proposals: Proposals::begin_with(config),
-            viewers: Vec::new(),
+            proposals: Proposals::begin_with(first),
+            viewing: Viewing::default(),
+            past: Ring::default(),
+            takeover: Histogram::new(past::TAKEOVER),
+            lateness: Histogram::new(past::LATENESS),
             epoll,
             timer,
             watched: Vec::new(),
@@ -146,7 +167,12 @@ impl AdvertLoop {
     }
 
     /// Runs until told to stop.
-    pub fn run(mut self) -> anyhow::Result<()> {
+    pub fn run(mut self) -> Ended {
+        let result = self.go();
+        Ended { result, tracker: Some(self.helpers.tracker), config: Some(self.config) }
+    }
+
+    fn go(&mut self) -> anyhow::Result<()> {
         let mut ready = [epoll::Event {
             flags: epoll::EventFlags::empty(),
             data: epoll::EventData::new_u64(0),
@@ -172,10 +198,12 @@ impl AdvertLoop {
             }
             self.consider()?;
             let now = clock::now();
-            if self.engine.deadline().is_some_and(|deadline| deadline <= now) {
-                self.tell(now, Input::Deadline);
+            if let Some(deadline) = self.engine.deadline().filter(|deadline| *deadline <= now) {
+                self.lateness.observe(now.since(deadline));
+                self.tell_of_many(now, Input::Deadline);
             }
             self.transmitter.flush();
+            self.show();
             for socket in self.transmitter.closed() {
                 self.groups.close(socket);
             }
@@ -221,6 +249,11 @@ impl AdvertLoop {
         while let Some(output) = self.engine.poll() {
             self.carry_out(output);
         }
+        self.settle(now);
+    }
+
+    /// Tells the engine what came of its outputs.
+    fn settle(&mut self, now: Instant) {
         self.tell_placements(now);
         for interface in std::mem::take(&mut self.opened) {
             self.plane.listen(&interface);
@@ -228,6 +261,7 @@ impl AdvertLoop {
                 self.tell_link(&interface);
             }
         }
+        self.hand_over();
     }
 
     /// Tells the engine for which routers there is a place.
@@ -235,6 +269,32 @@ impl AdvertLoop {
         while let Some((router, placed)) = self.placements.pop() {
             self.tell(now, Input::Placed { router, placed });
         }
+    }
+
+    /// Gives the engine an input that may concern thousands of routers: deadlines, or a link. Their
+    /// adverts go first, in as few calls as possible, then addresses are asked for, and what is told
+    /// of it comes last. Neither makes a router come or go, so that order is as good as any.
+    pub(super) fn tell_of_many(&mut self, now: Instant, input: Input) {
+        self.engine.handle(now, input, &*self.plane);
+        let (mut commands, mut told) = (Vec::new(), Vec::new());
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Advert { .. } | Output::Expect { .. } | Output::Source { .. } => {
+                    self.carry_out(output)
+                }
+                Output::Own { .. } | Output::Announce { .. } => commands.push(output),
+                output => told.push(output),
+            }
+        }
+        for output in commands {
+            self.carry_out(output);
+        }
+        self.hand_over();
+        self.transmitter.flush();
+        for output in told {
+            self.carry_out(output);
+        }
+        self.settle(now);
     }
 
     /// Takes everything the dataplane has.
@@ -267,18 +327,13 @@ impl AdvertLoop {
             let Some(message) = self.inbox.take() else { return Ok(()) };
             match message {
                 Message::Net(event) => self.net_event(event),
-                Message::Reload(config, answer) => self.proposals.add(config, answer),
-                Message::View(answer) => {
-                    self.viewers.push(answer);
-                    self.show();
-                }
-                Message::Rejects(answer) => {
-                    // Whoever asked may be gone.
-                    let _unheard = answer.send(self.rejects());
-                }
+                Message::Reload(loaded, answer) => self.proposals.add(loaded, answer),
+                Message::Tracked(input) => self.tell(clock::now(), input),
+                Message::Ask(question) => self.asked(question),
                 Message::Shutdown => {
                     self.stopping = true;
                     self.tell(clock::now(), Input::Shutdown);
+                    self.groups_stop();
                     self.transmitter.flush();
                     return Ok(());
                 }
@@ -298,54 +353,26 @@ impl AdvertLoop {
         }
     }
 
-    /// Answers who wants a report; at the start, when there is something to report.
-    pub(super) fn show(&mut self) {
-        if self.proposals.none_applied() {
+    /// Comes back to the rest in the next round.
+    pub(super) fn come_back(&self) {
+        self.inbox.wake_again();
+    }
+
+    /// Has the network task do something when the engine has said everything.
+    pub(super) fn send_net(&mut self, command: task::Command) {
+        self.commands.push(command);
+    }
+
+    /// Hands everything one input led to over to the network task, which outlives the loop: one
+    /// plan for a link that takes hundreds of routers along.
+    fn hand_over(&mut self) {
+        if self.commands.is_empty() {
             return;
         }
-        for answer in std::mem::take(&mut self.viewers) {
-            // Whoever asked may be gone.
-            let _unheard = answer.send(self.view());
-        }
-    }
-
-    fn rejects(&mut self) -> reject_log::Known {
-        let name = |router: &Option<Router>| router.as_ref().map(|r| r.instance.name.clone());
-        let ports = self.plane.ports().into_iter().map(|port| (port.port, port.interface));
-        reject_log::Known {
-            routers: self.routers.iter().map(name).collect(),
-            ports: ports.collect(),
-            rejected: self.plane.rejected(),
-            unknown_vrids: self.config.globals.log_unknown_vrids,
-        }
-    }
-
-    fn view(&self) -> View {
-        let routers = self.engine.snapshot().into_iter().map(|mut router| {
-            let mut counts = self.plane.counts(router.id);
-            router.history.protocol_error = self.plane.protocol_error(router.id);
-            if let Some(Some(known)) = self.routers.get(router.id.index()) {
-                for (count, more) in counts.0.iter_mut().zip(known.remarked.0) {
-                    *count += more;
-                }
-                router.history.counts_since = known.counted_since;
-            }
-            (router, counts)
-        });
-        View {
-            now: clock::now(),
-            counted_since: self.counted_since,
-            routers: routers.collect(),
-            ports: self.plane.ports(),
-            events: self.events,
-            wakeups: self.wakeups,
-            send_errors: self.transmitter.total().failed,
-        }
-    }
-
-    /// Hands a command to the network task, which outlives the loop.
-    pub(super) fn send_net(&self, command: task::Command) {
-        if self.net.send(command).is_err() {
+        // RFC 9568 section 6.4: the advert first. The network task has a thread of its own and would
+        // announce addresses while the advert is still queued.
+        self.transmitter.flush();
+        if self.net.send(task::Command::Batch(std::mem::take(&mut self.commands))).is_err() {
             tracing::error!("the network task has ended");
         }
     }
@@ -372,6 +399,7 @@ fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Judged> {
         return None;
     }
     let addresses = addresses(source, list, header.count());
+    router.heard = news.at;
     let same_addresses = addresses == router.addresses;
     if instance.drops(header, same_addresses) {
         return Some(Judged::Dropped);

@@ -1,6 +1,7 @@
 //! What becomes of each thing the engine asks for, and of each change of a link.
 use super::advert_loop::{AdvertLoop, known};
 use super::groups::Wanted;
+use super::past::Transition;
 use super::{clock, plan};
 use crate::config::model::{Instance, Name};
 use crate::dataplane::port::PortReport;
@@ -8,8 +9,8 @@ use crate::engine::input::{Input, LinkState};
 use crate::engine::output::{Expectation, Output, Why};
 use crate::engine::snapshot::State;
 use crate::net::task::{Command, Link};
-use crate::notify::fifo::{Event, line};
-use crate::report::gather;
+use crate::notify::event::{Event, Notice};
+use crate::report::why::reason;
 use anyhow::Context as _;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,8 +25,12 @@ pub struct Router {
     pub instance: Arc<Instance>,
     /// Where its adverts come from.
     pub source: Option<IpAddr>,
+    /// Its effective priority, as it was told last.
+    pub priority: Priority,
     /// Its announced addresses, sorted.
     pub addresses: Vec<IpAddr>,
+    /// When news of another master last came.
+    pub heard: Instant,
     /// Remarks that the loop made itself.
     pub remarked: Counts,
     /// When its counters were last at zero.
@@ -103,9 +108,6 @@ impl AdvertLoop {
             }
             Output::Own { router, own: true, .. } if !self.place_of(router).works() => {}
             Output::Own { router, own, announce } => {
-                // RFC 9568 section 6.4: the advert first. The network task has a thread of its own
-                // and would announce addresses while the advert is still queued.
-                self.transmitter.flush();
                 self.send_net(Command::Own { router, own, announce });
             }
             Output::Announce { router, times } => {
@@ -118,6 +120,8 @@ impl AdvertLoop {
             Output::Transition { router, from, to, priority, why } => {
                 self.transition(router, from, to, priority, &why);
             }
+            Output::GroupTransition { group, to } => self.group_transition(&group, to),
+            Output::LowerHeard { router } => self.notify(router, Event::LowerHeard, None),
             Output::PriorityChanged { router, priority } => {
                 self.priority_changed(router, priority);
             }
@@ -142,7 +146,9 @@ impl AdvertLoop {
             None => Router {
                 instance: Arc::clone(&instance),
                 source: None,
+                priority: instance.priority,
                 addresses,
+                heard: Instant::ZERO,
                 remarked: Counts::default(),
                 counted_since: clock::now(),
                 place: Place::Unknown,
@@ -167,8 +173,35 @@ impl AdvertLoop {
         self.groups.be(router, None);
         self.send_net(Command::Forget { router });
         self.close_if_unused(&gone.instance.interface);
-        let event = if self.stopping { Event::Stop } else { Event::Fault };
-        self.fifo.send(line(&gone.instance.name, event, gone.instance.priority));
+        let event = if self.stopping { Event::Stop } else { Event::Deleted };
+        self.helpers.notifier.tell(Notice::instance(&gone.instance, event, gone.priority));
+    }
+
+    /// Tells of a router, with the priority it has.
+    fn notify(&mut self, router: RouterId, event: Event, priority: Option<Priority>) {
+        let Some(Some(known)) = self.routers.get_mut(router.index()) else { return };
+        known.priority = priority.unwrap_or(known.priority);
+        self.helpers.notifier.tell(Notice::instance(&known.instance, event, known.priority));
+    }
+
+    fn group_transition(&self, name: &Name, to: State) {
+        tracing::info!("Group({name}) is {to} now");
+        let event = match to {
+            State::Active => Event::Master,
+            State::Backup => Event::Backup,
+            State::Fault => Event::Fault,
+            State::Initialize => return,
+        };
+        if let Some(group) = self.config.groups.iter().find(|group| group.name == *name) {
+            self.helpers.notifier.tell(Notice::group(group, event));
+        }
+    }
+
+    /// The groups stop, after all their members.
+    pub(super) fn groups_stop(&self) {
+        for group in &self.config.groups {
+            self.helpers.notifier.tell(Notice::group(group, Event::Stop));
+        }
     }
 
     /// Tells dataplane, sockets and transmitter about a router whose interface exists.
@@ -280,6 +313,8 @@ impl AdvertLoop {
         if !same_device || was_open != self.open.contains_key(&name) {
             self.place_all(&name);
         }
+        let addresses = link.addresses.clone();
+        self.tell(clock::now(), Input::Addresses { name: name.clone(), addresses });
         self.tell_link(&name);
         if link.ifindex == 0 {
             self.links.remove(&name);
@@ -325,7 +360,7 @@ impl AdvertLoop {
                 LinkState::Up(addresses)
             };
         }
-        self.tell(clock::now(), Input::Link { name: name.clone(), state });
+        self.tell_of_many(clock::now(), Input::Link { name: name.clone(), state });
     }
 
     /// Takes note of ports that changed by themselves.
@@ -364,11 +399,21 @@ impl AdvertLoop {
         priority: Priority,
         why: &Why,
     ) {
-        let Some(known) = known(&self.routers, router) else { return };
+        let stamped = self.plane.stamp(router).at;
+        let Some(Some(known)) = self.routers.get_mut(router.index()) else { return };
         if to == State::Active && !known.place.works() {
             return;
         }
-        let name = &known.instance.name;
+        let (now, name) = (clock::now(), &known.instance.name);
+        if to == State::Active {
+            let heard = std::mem::replace(&mut known.heard, Instant::ZERO);
+            let follows = matches!(why, Why::MasterDown | Why::MasterResigned);
+            if follows && heard != Instant::ZERO {
+                self.takeover.observe(now.since(heard.max(stamped)));
+            }
+        }
+        let instance = name.clone();
+        self.past.push(Transition { at: now, instance, from, to, priority, why: why.clone() });
         let why = why_words(why);
         let event = match to {
             State::Active => {
@@ -388,21 +433,22 @@ impl AdvertLoop {
                 return;
             }
         };
-        let line = line(name, event, priority);
-        self.fifo.send(line);
+        self.notify(router, event, Some(priority));
     }
 
     fn priority_changed(&mut self, router: RouterId, priority: Priority) {
-        let Some(known) = known(&self.routers, router) else { return };
+        let Some(Some(known)) = self.routers.get_mut(router.index()) else { return };
+        known.priority = priority;
         tracing::info!("({}) Changing effective priority to {priority}", known.instance.name);
-        if known.instance.notify_priority_changes {
+        let mut groups = self.config.groups.iter().filter(|g| g.notify_priority_changes);
+        let group = groups.any(|group| group.members.contains(&known.instance.name));
+        if known.instance.notify_priority_changes || group {
             let master = self
                 .engine
                 .router_snapshot(router)
                 .is_some_and(|snapshot| snapshot.state == State::Active);
             let event = if master { Event::MasterPriority } else { Event::BackupPriority };
-            let line = line(&known.instance.name, event, priority);
-            self.fifo.send(line);
+            self.notify(router, event, Some(priority));
         }
     }
 }
@@ -429,7 +475,7 @@ fn layout(expectation: &Expectation) -> Expect {
 }
 
 /// A reason in words.
-fn why_words(why: &Why) -> String {
+pub fn why_words(why: &Why) -> String {
     match why {
         Why::Startup => "started".to_owned(),
         Why::Shutdown => "stopping".to_owned(),
@@ -440,9 +486,11 @@ fn why_words(why: &Why) -> String {
             format!("{source} has the higher priority {priority}")
         }
         Why::HigherAddress { source } => format!("{source} has our priority and a higher address"),
-        Why::Faulty(fault) => format!("{} {}", gather::reason(fault.reason), fault.object),
+        Why::Faulty(fault) => format!("{} {}", reason(fault.reason), fault.object),
         Why::Recovered => "the last fault is gone".to_owned(),
         Why::AddressLost { address } => format!("address {address} was removed by someone else"),
+        Why::Demoted => "demoted by an operator".to_owned(),
+        Why::Synced { member } => format!("with {member} of its sync group"),
         Why::Late => "this daemon was late and another router took over".to_owned(),
     }
 }

@@ -7,19 +7,37 @@
 //! - [`advert_loop`]: the loop
 //! - [`carry_out`]: what becomes of the engine's outputs
 //! - [`clock`]: the time
+//! - [`dumps`]: keepalived's dump files
 //! - [`groups`]: who joins multicast groups
+//! - [`interfaces`]: all interfaces of this host
+//! - [`logging`]: where log lines go
+//! - [`handover`]: what the loop is given and gives back
 //! - [`mailbox`]: how the loop is woken from other threads
+//! - [`metrics`]: HTTP for Prometheus
+//! - [`past`]: the last transitions, and how long things took
 //! - [`plan`]: what an instance means for the dataplane
 //! - [`preflight`]: what must hold before anything is touched
+//! - [`programs`]: what the kernel knows of the XDP program
 //! - [`proposal`]: when a configuration is applied
+//! - [`questions`]: what may be asked of the loop
 //! - [`service`]: start, signals, reload, stop
+//! - [`supervisor`]: what systemd is told
 pub mod advert_loop;
 pub mod carry_out;
 pub mod clock;
+pub mod dumps;
 pub mod groups;
+pub mod handover;
+pub mod interfaces;
+pub mod logging;
 pub mod mailbox;
+pub mod metrics;
+pub mod past;
 pub mod plan;
 pub mod preflight;
+pub mod programs;
 pub mod proposal;
+pub mod questions;
 pub mod reject_log;
 pub mod service;
+pub mod supervisor;

@@ -41,6 +41,13 @@ pub fn interfaces(config: &Config, exists: impl Fn(&str) -> bool) -> Interfaces 
             }
         }
     }
+    for group in &config.groups {
+        let origin = format!("{}:{}", group.origin.file, group.origin.line);
+        for track in &group.track_interfaces {
+            let who = format!("{origin}: track_interface of sync group {}", group.name);
+            need(&track.interface, true, who);
+        }
+    }
     let mut found = Interfaces::default();
     for (name, (tracked, users)) in missing {
         let who = users.join(", ");

@@ -4,6 +4,7 @@
 //! one as any later one, is a proposal at first: its interfaces are opened, and the configuration
 //! that is running goes on until the answers are in.
 use super::advert_loop::AdvertLoop;
+use super::handover::Loaded;
 use super::{clock, preflight};
 use crate::config::model::{Config, Name};
 use crate::engine::input::Input;
@@ -20,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A configuration that is not applied yet.
 #[derive(Debug)]
 struct Proposal {
-    config: Arc<Config>,
+    loaded: Loaded,
     /// Who is told; nobody for the first one, whose refusal ends the daemon.
     answer: Option<oneshot::Sender<Result<(), String>>>,
 }
@@ -46,9 +47,9 @@ pub struct Proposals {
 }
 
 impl Proposals {
-    /// The daemon was started with `config`.
-    pub fn begin_with(config: Arc<Config>) -> Self {
-        let first = Proposal { config, answer: None };
+    /// The daemon was started with `loaded`.
+    pub fn begin_with(loaded: Loaded) -> Self {
+        let first = Proposal { loaded, answer: None };
         Self { queue: VecDeque::from([first]), ..Self::default() }
     }
 
@@ -63,8 +64,8 @@ impl Proposals {
     }
 
     /// One more, to be answered.
-    pub fn add(&mut self, config: Arc<Config>, answer: oneshot::Sender<Result<(), String>>) {
-        self.queue.push_back(Proposal { config, answer: Some(answer) });
+    pub fn add(&mut self, loaded: Loaded, answer: oneshot::Sender<Result<(), String>>) {
+        self.queue.push_back(Proposal { loaded, answer: Some(answer) });
     }
 
     /// When to look again, if nothing happens before.
@@ -79,7 +80,7 @@ impl AdvertLoop {
         while self.proposals.begun && !self.stopping {
             let Some(waiting) = self.proposals.waiting.take() else {
                 let Some(proposal) = self.proposals.queue.pop_front() else { break };
-                match self.prepare(&proposal.config) {
+                match self.prepare(&proposal.loaded.config) {
                     Ok(warned) => {
                         let nanos = u64::try_from(PATIENCE.as_nanos())?;
                         let end = clock::now().as_nanos().saturating_add(nanos);
@@ -104,7 +105,7 @@ impl AdvertLoop {
             for warning in warned {
                 tracing::warn!("{warning}");
             }
-            self.apply(&proposal.config);
+            self.apply(proposal.loaded);
             if let Some(answer) = proposal.answer {
                 // Whoever asked may be gone.
                 let _unheard = answer.send(Ok(()));
@@ -144,7 +145,7 @@ impl AdvertLoop {
     /// second master.
     fn must_wait(&self, waiting: &Waiting) -> bool {
         let patient = waiting.patience.is_some_and(|end| end > clock::now());
-        let instances = &waiting.proposal.config.instances;
+        let instances = &waiting.proposal.loaded.config.instances;
         waiting.refused.is_none()
             && instances
                 .iter()
@@ -162,6 +163,7 @@ impl AdvertLoop {
                     && waiting.refused.is_none()
                     && waiting
                         .proposal
+                        .loaded
                         .config
                         .instances
                         .iter()
@@ -175,7 +177,7 @@ impl AdvertLoop {
     }
 
     fn turn_down(&mut self, proposal: Proposal, why: String) -> anyhow::Result<()> {
-        for instance in &proposal.config.instances {
+        for instance in &proposal.loaded.config.instances {
             self.close_if_unused(&instance.interface);
         }
         match proposal.answer {
@@ -188,16 +190,22 @@ impl AdvertLoop {
         }
     }
 
-    fn apply(&mut self, config: &Arc<Config>) {
-        let globals = &config.globals;
-        let paths = [&globals.notify_fifo, &globals.vrrp_notify_fifo];
-        self.fifo.set_paths(paths.into_iter().flatten().cloned().collect());
-        self.config = Arc::clone(config);
-        self.send_net(task::Command::Globals(Arc::clone(config)));
-        self.tell(clock::now(), Input::Reload(Arc::clone(config)));
+    fn apply(&mut self, Loaded { config, tracked }: Loaded) {
+        self.helpers.notifier.configure(Arc::clone(&config));
+        self.config = Arc::clone(&config);
+        self.send_net(task::Command::Globals(Arc::clone(&config)));
+        if self.proposals.applied {
+            // Who reloads wants to be sure.
+            self.send_net(task::Command::Resync);
+        }
+        // Before the routers start, so that none starts in a state that is over at once.
+        for input in tracked {
+            self.tell(clock::now(), input);
+        }
+        self.tell(clock::now(), Input::Reload(Arc::clone(&config)));
         // What went made room for what found none.
         self.place_again();
+        self.helpers.tracker.watch(&config);
         self.proposals.applied = true;
-        self.show();
     }
 }

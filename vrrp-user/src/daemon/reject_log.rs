@@ -6,6 +6,7 @@
 use super::advert_loop::Message;
 use super::clock;
 use super::mailbox::Sender;
+use super::questions::Question;
 use crate::config::model::Name;
 use crate::dataplane::rejects::{Rejects, listed};
 use std::collections::{BTreeMap, HashMap};
@@ -62,7 +63,7 @@ pub async fn run(mut rejects: Rejects, mailbox: Sender<Message>) {
                 Vec::new()
             });
             let (answer, known) = oneshot::channel();
-            mailbox.send(Message::Rejects(answer));
+            mailbox.send(Message::Ask(Question::Rejects(answer)));
             let Ok(mut known) = known.await else { return };
             let elsewhere = listed(std::mem::take(&mut known.rejected));
             for (owner, counter, count) in more.into_iter().chain(elsewhere) {
@@ -123,9 +124,8 @@ impl Watch {
         self.0.retain(|_, pair| {
             pair.waiting > 0 || pair.said.is_some_and(|(at, pause)| now < at + pause)
         });
-        let due = |pair: &Pair| {
-            pair.waiting > 0 && pair.said.is_none_or(|(at, pause)| now >= at + pause)
-        };
+        let due =
+            |pair: &Pair| pair.waiting > 0 && pair.said.is_none_or(|(at, pause)| now >= at + pause);
         let mut lines = Vec::new();
         let mut left = 0;
         for ((whose, counter), pair) in self.0.iter_mut().filter(|(_, pair)| due(pair)) {
@@ -149,7 +149,8 @@ impl Watch {
             *waiting = 0;
         }
         if left > 0 {
-            let text = format!("packets of {left} more kinds were rejected: see `xvrrp show --json`");
+            let text =
+                format!("packets of {left} more kinds were rejected: see `xvrrp show --json`");
             lines.push(Line { text, quiet: false });
         }
         lines
@@ -230,7 +231,9 @@ mod tests {
             assert!(said.len() <= 1);
             for text in &said {
                 assert!(text.starts_with("(VI_1) rejected "), "{text}");
-                assert!(text.ends_with("wrong TTL or hop limit, perhaps from beyond a router (ttl)"));
+                assert!(
+                    text.ends_with("wrong TTL or hop limit, perhaps from beyond a router (ttl)")
+                );
                 let number = text.split(' ').nth(2).and_then(|word| word.parse::<u64>().ok());
                 told += number.unwrap_or_else(|| panic!("{text}"));
             }

@@ -1,20 +1,28 @@
 //! How does the daemon start, reload and stop.
 use super::advert_loop::{AdvertLoop, Message};
+use super::dumps;
+use super::handover::{Ended, Helpers, Loaded};
 use super::mailbox::{self, Sender};
-use super::preflight;
-use super::reject_log;
+use super::metrics::{self, Place};
+use super::{logging, preflight, reject_log, supervisor};
 use crate::cli::files::Files;
 use crate::config;
 use crate::config::diagnostic::Severity;
 use crate::config::model::Config;
+use crate::config::program::{Program, Scripts};
 use crate::control::server;
 use crate::dataplane::plane::{Plane, Settings};
 use crate::dataplane::port::XdpMode;
 use crate::net::{guard, task};
+use crate::notify::Notifier;
+use crate::program;
+use crate::program::launch::{self, Runnable};
+use crate::track::{self, Tracker};
 use anyhow::{Context as _, anyhow};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use vrrp_common::ident::RouterId;
@@ -28,6 +36,12 @@ pub struct Options {
     pub control: PathBuf,
     /// Which paths adverts may take.
     pub xdp_mode: XdpMode,
+    /// Where metrics are served, if at all.
+    pub metrics: Option<Place>,
+    /// Whether the XDP program logs every verdict.
+    pub debug_dataplane: bool,
+    /// What is logged.
+    pub log: logging::Control,
 }
 
 /// What the control socket and signals act on.
@@ -43,6 +57,8 @@ pub struct Handle {
     pub room: u32,
     /// Why the last reload was refused.
     pub reload_error: Arc<Mutex<Option<String>>>,
+    /// What is logged.
+    pub log: logging::Control,
     /// Whose turn it is to reload: what is read later must be applied later.
     pub turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -51,29 +67,36 @@ impl Handle {
     /// Reads the configuration again and applies it; on any error the running one stays.
     pub async fn reload(&self) -> Result<(), String> {
         let _turn = self.turn.lock().await;
+        supervisor::reloading();
         let result = self.try_reload().await;
         match &result {
-            Ok(()) => tracing::info!("reloaded {}", self.config.display()),
+            Ok(_) => tracing::info!("reloaded {}", self.config.display()),
             Err(why) => tracing::error!("reload refused, the running configuration stays: {why}"),
         }
+        supervisor::ready(&match &result {
+            Ok(routers) => supervisor::status(*routers),
+            Err(_) => "the last reload was refused; see the log".to_owned(),
+        });
         if let Ok(mut error) = self.reload_error.lock() {
             *error = result.as_ref().err().cloned();
         }
-        result
+        result.map(|_| ())
     }
 
-    async fn try_reload(&self) -> Result<(), String> {
+    /// The number of routers there are then.
+    async fn try_reload(&self) -> Result<usize, String> {
         let path = Arc::clone(&self.config);
         let load = move || {
             let config = load(&path)?;
             preflight::firewall(&config, guard::probe)?;
-            Ok::<_, String>(config)
+            let tracked = track::survey(&config, true);
+            Ok::<_, String>(Loaded { config, tracked })
         };
-        let config = tokio::task::spawn_blocking(load)
+        let loaded = tokio::task::spawn_blocking(load)
             .await
             .map_err(|e| format!("reading the configuration: {e}"))??;
         // A router that has no place in the dataplane hears nobody and becomes a second master.
-        let count = config.instances.len();
+        let count = loaded.config.instances.len();
         if u32::try_from(count).map_or(true, |count| count > self.room) {
             return Err(format!(
                 "{count} instances, and this daemon has room for {}: restart it to make more",
@@ -81,12 +104,13 @@ impl Handle {
             ));
         }
         let (answer, answered) = oneshot::channel();
-        self.mailbox.send(Message::Reload(config, answer));
-        answered.await.map_err(|_| "the daemon is stopping".to_owned())?
+        self.mailbox.send(Message::Reload(loaded, answer));
+        answered.await.map_err(|_| "the daemon is stopping".to_owned())?.map(|()| count)
     }
 }
 
-/// Loads a configuration; warnings go to the log, errors come back, a line each.
+/// Loads a configuration and settles which programs are run; warnings go to the log, errors come
+/// back, a line each.
 pub fn load(path: &Path) -> Result<Arc<Config>, String> {
     let (config, diagnostics) = config::load(path, &Files::default());
     let mut errors = Vec::new();
@@ -98,12 +122,15 @@ pub fn load(path: &Path) -> Result<Arc<Config>, String> {
         }
     }
     match config {
-        Some(config) => Ok(Arc::new(config)),
+        Some(mut config) => {
+            program::settle(&mut config)?;
+            Ok(Arc::new(config))
+        }
         None => Err(errors.join("\n")),
     }
 }
 
-/// Runs the daemon with a configuration that was loaded from `options.config`.
+/// Runs the daemon with a configuration that was loaded from `options.config` and settled.
 pub fn run(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -116,8 +143,22 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let mut dumps = [signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?];
+    let dumps = dumps::Signals::catch()?;
     let control = server::Listener::bind(&options.control)?;
+
+    let scraped = match &options.metrics {
+        Some(place) => Some(metrics::Listener::bind(place).await?),
+        None => None,
+    };
+    let scripts = &config.globals.scripts;
+    tokio::select! {
+        () = once("startup_script", scripts.startup.as_ref(), scripts) => {}
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    }
+    let first = Arc::clone(&config);
+    let tracked = tokio::task::spawn_blocking(move || track::survey(&first, false)).await?;
+    let first = Loaded { config: Arc::clone(&config), tracked };
 
     let (mailbox, inbox) = mailbox::channel().context("eventfd")?;
     let (net, commands) = mpsc::unbounded_channel();
@@ -128,21 +169,30 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
         let router = RouterId(number);
         net.send(task::Command::Router { router, instance: Arc::clone(instance) })?;
     }
+    let routers = config.instances.len();
     let (ended, mut loop_ended) = oneshot::channel();
+    let (notifier, telling) = Notifier::start().context("the thread that notifies")?;
+    let watcher = mailbox.clone();
+    let tracker = Tracker::new(Arc::new(move |input| {
+        watcher.send(Message::Tracked(input));
+    }));
+    let helpers = Helpers { notifier, tracker };
     let mode = options.xdp_mode;
-    let settings = settings(mode, &config);
+    let settings = Settings { log: options.debug_dataplane, ..settings(mode, &config) };
     let room = settings.routers;
     let (counting, counted) = oneshot::channel();
     let vrrp = std::thread::Builder::new().name("vrrp".to_owned()).spawn(move || {
-        let result = Plane::new(settings)
+        let begun = Plane::new(settings)
             .map_err(anyhow::Error::from)
             .map(|mut plane| {
                 let _unheard = counting.send(plane.rejects());
                 plane
             })
-            .and_then(|plane| AdvertLoop::new(config, Box::new(plane), net, inbox))
-            .and_then(AdvertLoop::run);
-        let _ = ended.send(result);
+            .and_then(|plane| AdvertLoop::new(first, Box::new(plane), net, inbox, helpers));
+        let _ = ended.send(begun.map_or_else(Ended::with, |vrrp| {
+            go_first();
+            vrrp.run()
+        }));
     })?;
     let rejecting = mailbox.clone();
     tokio::spawn(async move {
@@ -156,8 +206,14 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
         config: options.config.clone().into(),
         room,
         reload_error: Arc::default(),
+        log: options.log.clone(),
         turn: Arc::default(),
     };
+    if let Some(listener) = scraped {
+        tokio::spawn(metrics::serve(listener, handle.clone()));
+    }
+    tokio::spawn(dumps::serve(handle.clone(), dumps, None));
+    tokio::spawn(supervisor::report(handle.clone(), routers));
     let events = mailbox.clone();
     let deliver = move |event| {
         events.send(Message::Net(event));
@@ -166,29 +222,26 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     let network = task::run(commands, deliver, owned, task::Options::default());
     tokio::pin!(network);
 
-    let mut result = None;
+    let mut end = None;
     let mut farewell = Some(farewell);
     let network = loop {
         tokio::select! {
             // Ends when the loop has dropped its channel and everything owned is removed.
             done = &mut network => break done.context("netlink"),
-            done = &mut loop_ended, if result.is_none() => {
-                let done = done.unwrap_or_else(|_| Err(anyhow!("the loop panicked")));
-                if done.is_err() {
+            done = &mut loop_ended, if end.is_none() => {
+                let done = done.unwrap_or_else(|_| Ended::with(anyhow!("the loop panicked")));
+                if done.result.is_err() {
                     // Nobody advertises any more, so nothing may be owned any more.
                     disown(&handle.owned, farewell.as_ref());
                 }
                 farewell = None;
-                result = Some(done);
+                end = Some(Leaving::begin(done));
             }
-            _ = terminate.recv() => { mailbox.send(Message::Shutdown); }
-            _ = interrupt.recv() => { mailbox.send(Message::Shutdown); }
+            _ = terminate.recv() => stop(&mailbox),
+            _ = interrupt.recv() => stop(&mailbox),
             _ = hangup.recv() => {
                 let handle = handle.clone();
                 tokio::spawn(async move { handle.reload().await });
-            }
-            () = any(&mut dumps) => {
-                tracing::warn!("SIGUSR1 and SIGUSR2 dumps are not built yet: use `xvrrp show --json`");
             }
             client = control.accept() => match client {
                 Ok(client) => { tokio::spawn(server::serve(client, handle.clone())); }
@@ -196,21 +249,74 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
             }
         }
     };
-    let result = match result {
-        Some(result) => result,
-        None if network.is_ok() => {
-            loop_ended.await.unwrap_or_else(|_| Err(anyhow!("the loop panicked")))
-        }
+    let end = match end {
+        Some(end) => end,
         None => {
-            // Without netlink nothing can be owned any more: step down.
-            mailbox.send(Message::Shutdown);
-            loop_ended.await.unwrap_or_else(|_| Err(anyhow!("the loop panicked")))
+            if network.is_err() {
+                // Without netlink nothing can be owned any more: step down.
+                mailbox.send(Message::Shutdown);
+            }
+            let done = loop_ended.await;
+            Leaving::begin(done.unwrap_or_else(|_| Ended::with(anyhow!("the loop panicked"))))
         }
     };
     if vrrp.join().is_err() {
         tracing::error!("the loop's thread panicked");
     }
+    let result = end.finish(telling).await;
     result.and(network)
+}
+
+/// The end of what runs programs: it begins with that of the loop, and takes a second or so.
+struct Leaving {
+    result: anyhow::Result<()>,
+    config: Option<Arc<Config>>,
+    tracking: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Leaving {
+    fn begin(ended: Ended) -> Self {
+        let Ended { result, tracker, config } = ended;
+        let stop = tracker.map(Tracker::stop);
+        Self { result, config, tracking: stop.map(tokio::task::spawn_blocking) }
+    }
+
+    /// Waits until the last program has ended or was made to; then runs the `shutdown_script`.
+    async fn finish(self, telling: std::thread::JoinHandle<()>) -> anyhow::Result<()> {
+        let telling = tokio::task::spawn_blocking(move || telling.join());
+        let told = telling.await;
+        if !matches!(told, Ok(Ok(()))) {
+            tracing::error!("the thread that notifies panicked");
+        }
+        if let Some(tracking) = self.tracking {
+            let _ = tracking.await;
+        }
+        if let (Ok(()), Some(config)) = (&self.result, &self.config) {
+            let scripts = &config.globals.scripts;
+            once("shutdown_script", scripts.shutdown.as_ref(), scripts).await;
+        }
+        self.result
+    }
+}
+
+/// Runs `startup_script` or `shutdown_script`, if there is one. Whether it succeeds changes nothing.
+async fn once(what: &str, script: Option<&(Program, u32)>, rules: &Scripts) {
+    let Some((program, limit)) = script else { return };
+    let limit = Duration::from_secs(u64::from(*limit));
+    let done = match Runnable::new(program, rules) {
+        Ok(runnable) => launch::complete(&runnable, limit).await,
+        Err(why) => Err(why),
+    };
+    match done {
+        Ok(()) => tracing::info!("{what} succeeded"),
+        Err(why) => tracing::warn!("{what}: {} {why}", program.words.join(" ")),
+    }
+}
+
+/// Steps down.
+fn stop(mailbox: &Sender<Message>) {
+    supervisor::stopping();
+    mailbox.send(Message::Shutdown);
 }
 
 /// Room for what the configuration needs, and for as much again to be added by reloads.
@@ -225,19 +331,19 @@ fn settings(mode: XdpMode, config: &Config) -> Settings {
     }
 }
 
+/// Has the kernel run this thread before whatever else wants a processor: check scripts and notify
+/// programs may want all there are. It hardly ever runs, and then shortly. The threads it has started
+/// before stay as they are.
+fn go_first() {
+    if let Err(e) = rustix::process::setpriority_process(None, -20) {
+        tracing::warn!("a busy machine may delay adverts: no higher priority for them: {e}");
+    }
+}
+
 /// Gives every address and route back.
 fn disown(owned: &task::Owned, net: Option<&mpsc::UnboundedSender<task::Command>>) {
     let (Some(net), Ok(owned)) = (net, owned.lock()) else { return };
     for &router in owned.keys() {
         let _ = net.send(task::Command::Own { router, own: false, announce: 0 });
-    }
-}
-
-/// Either of two signals.
-async fn any(signals: &mut [tokio::signal::unix::Signal; 2]) {
-    let [first, second] = signals;
-    tokio::select! {
-        _ = first.recv() => {}
-        _ = second.recv() => {}
     }
 }

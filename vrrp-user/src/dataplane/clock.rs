@@ -7,6 +7,11 @@ pub fn monotonic() -> Instant {
     Instant::from_nanos(nanos(clock_gettime(ClockId::Monotonic)))
 }
 
+/// How long the coarse clock says the same, in nanoseconds.
+pub fn tick() -> u64 {
+    nanos(rustix::time::clock_getres(ClockId::MonotonicCoarse))
+}
+
 /// CLOCK_REALTIME now, in nanoseconds; 0 before 1970.
 pub fn realtime() -> u64 {
     nanos(clock_gettime(ClockId::Realtime))

@@ -9,10 +9,12 @@
 //! - [`pod`], [`shared`]: its maps
 //! - [`socket`], [`clock`], [`sys`]: the packet sockets
 //! - [`memory`]: the maps' counterpart where there is no program
+//! - [`cost`]: what a packet costs in the program
 //! - [`log`]: what the program itself says, when asked to
 pub mod attach;
 pub mod attacher;
 pub mod clock;
+pub mod cost;
 pub mod hook;
 pub mod log;
 pub mod memory;

@@ -9,8 +9,8 @@ use super::memory::Memory;
 use super::object::Missing;
 use super::port::{Dataplane, News, PortReport, RouterRule, XdpMode, stamp};
 use super::program::{LoadError, Loaded, Program};
-pub use super::settings::Settings;
 use super::rejects::Rejects;
+pub use super::settings::Settings;
 use super::socket::PacketSocket;
 use super::swap::{Port, Receiver};
 use crate::engine::input::{Heard, Stamp};
@@ -52,6 +52,8 @@ pub struct Plane {
     /// To be told.
     pub(super) changed: Vec<PortReport>,
     routers: BTreeMap<u32, Router>,
+    /// [`Program::lost`] when routers were last looked at.
+    lost_total: u64,
     memory: Memory,
     buffer: Box<[u8]>,
 }
@@ -81,6 +83,7 @@ impl Plane {
             tickets: 0,
             changed: Vec::new(),
             routers: BTreeMap::new(),
+            lost_total: 0,
             memory: Memory::default(),
             buffer: vec![0; LARGE_EVENT + 1].into_boxed_slice(),
         })
@@ -422,8 +425,13 @@ impl Dataplane for Plane {
     }
 
     fn lost(&mut self) -> Vec<RouterId> {
-        let Self { program, ports, routers, .. } = self;
+        let Self { program, ports, routers, lost_total, .. } = self;
         let mut lost = Vec::new();
+        let total = program.as_ref().map_or(0, Program::lost);
+        if total == *lost_total && !ports.values().any(|port| port.overflowed) {
+            return lost;
+        }
+        *lost_total = total;
         for (&id, router) in routers.iter_mut() {
             let seen = program.as_ref().map_or(0, |program| program.seen(id as usize).lost);
             let overflowed = ports.get(&router.port).is_some_and(|port| port.overflowed);

@@ -1,6 +1,7 @@
 //! What is the loaded XDP program, and what can be done with its maps.
 //!
 //! The program itself goes to whoever attaches it; its maps stay with the loop.
+use super::clock;
 use super::log::Messages;
 use super::object;
 use super::pod::MapPod;
@@ -95,6 +96,9 @@ pub struct Program {
     expect: Shared<Expect>,
     seen: Shared<Seen>,
     seen_map: Typed<Seen>,
+    lost: Shared<u64>,
+    /// How long the coarse clock says the same.
+    tick: u64,
     errors: Shared<u64>,
     errors_map: Array<MapData, u64>,
     router_counts: PerCpu<Counts>,
@@ -122,12 +126,12 @@ impl Loaded {
     /// Attaches it. This waits for the kernel.
     pub fn attach(&mut self, ifindex: u32, path: Path) -> Result<Link, ProgramError> {
         let mode = if path == Path::XdpNative { XdpMode::Driver } else { XdpMode::Skb };
-        with(&self.ebpf, |xdp| xdp.attach_to_if_index(ifindex, mode).map(Link))?
+        with(&self.ebpf, name::PROGRAM, |xdp| xdp.attach_to_if_index(ifindex, mode).map(Link))?
     }
 
     /// Detaches it. This waits for the kernel.
     pub fn detach(&mut self, link: Link) -> Result<(), ProgramError> {
-        with(&self.ebpf, |xdp| xdp.detach(link.0))?
+        with(&self.ebpf, name::PROGRAM, |xdp| xdp.detach(link.0))?
     }
 }
 
@@ -161,6 +165,8 @@ impl Program {
             .map_err(|why| LoadError::Shared { map: name::EXPECT, why })?;
         let seen = Shared::seen(descriptor(&ebpf, name::SEEN)?, routers)
             .map_err(|why| LoadError::Shared { map: name::SEEN, why })?;
+        let lost = Shared::numbers(descriptor(&ebpf, name::LOST)?, 1)
+            .map_err(|why| LoadError::Shared { map: name::LOST, why })?;
         let errors = Shared::numbers(descriptor(&ebpf, name::ERRORS)?, routers)
             .map_err(|why| LoadError::Shared { map: name::ERRORS, why })?;
         let errors_map = take(&mut ebpf, name::ERRORS)?;
@@ -193,6 +199,8 @@ impl Program {
             expect,
             seen,
             seen_map,
+            lost,
+            tick: clock::tick(),
             errors,
             errors_map,
             router_counts,
@@ -212,7 +220,17 @@ impl Program {
 
     /// The program itself, for test runs. This waits while it is being attached somewhere.
     pub fn raw<T>(&self, ask: impl FnOnce(&mut Xdp) -> T) -> Result<T, ProgramError> {
-        with(&self.ebpf, ask)
+        with(&self.ebpf, name::PROGRAM, ask)
+    }
+
+    /// A program that does nothing, loaded when it is first asked for.
+    pub fn empty<T>(&self, ask: impl FnOnce(&mut Xdp) -> T) -> Result<T, ProgramError> {
+        with(&self.ebpf, name::EMPTY, |xdp| {
+            if xdp.fd().is_err() {
+                xdp.load()?;
+            }
+            Ok(ask(xdp))
+        })?
     }
 
     /// The maps that count, for another thread to read; there is one who can have them.
@@ -255,9 +273,23 @@ impl Program {
         self.expect.write(router, expect);
     }
 
-    /// Reads a stamp.
+    /// Reads a stamp. Where copies came too fast to be stamped, its time is the latest at which the
+    /// last of them can have come.
     pub fn seen(&self, router: usize) -> Seen {
-        self.seen.read(router)
+        let seen = self.seen.read(router);
+        if seen.latest(self.tick) == seen.at {
+            return seen;
+        }
+        // What is noted after the clock was read came before news that will be stamped later: that
+        // news, were there any, would have cleared the note.
+        let now = clock::monotonic().as_nanos();
+        let seen = self.seen.read(router);
+        Seen { at: seen.latest(self.tick).min(now).max(seen.at), ..seen }
+    }
+
+    /// Grows after any router lost news.
+    pub fn lost(&self) -> u64 {
+        self.lost.number(0)
     }
 
     /// The last protocol error of a router, as [`vrrp_common::layout::error_mark`] has it.
@@ -314,10 +346,14 @@ impl Program {
     }
 }
 
-/// Does something with the program.
-fn with<T>(ebpf: &Mutex<Ebpf>, ask: impl FnOnce(&mut Xdp) -> T) -> Result<T, ProgramError> {
+/// Does something with a program.
+fn with<T>(
+    ebpf: &Mutex<Ebpf>,
+    name: &str,
+    ask: impl FnOnce(&mut Xdp) -> T,
+) -> Result<T, ProgramError> {
     let mut ebpf = ebpf.lock().unwrap_or_else(PoisonError::into_inner);
-    let program = ebpf.program_mut(name::PROGRAM).ok_or(ProgramError::NotLoaded)?;
+    let program = ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
     Ok(ask(program.try_into()?))
 }
 

@@ -56,10 +56,12 @@ impl Shared<u64> {
         Self::new(map, len, ProtFlags::READ)
     }
 
-    /// The number of a router; zero where there is none.
+    /// A number; zero where there is none.
     pub fn number(&self, index: usize) -> u64 {
         // SAFETY: a mapped, aligned element; volatile, for the program writes it meanwhile.
-        self.element(index).map_or(0, |at| unsafe { ptr::read_volatile(at) })
+        let number = self.element(index).map_or(0, |at| unsafe { ptr::read_volatile(at) });
+        fence(Ordering::Acquire);
+        number
     }
 }
 
@@ -82,15 +84,17 @@ impl Shared<Seen> {
             let before = generation();
             fence(Ordering::Acquire);
             // SAFETY: as above.
-            let (at, lost) = unsafe {
+            let (at, lost, tick, copies) = unsafe {
                 (
                     ptr::read_volatile(&raw const (*seen).at),
                     ptr::read_volatile(&raw const (*seen).lost),
+                    ptr::read_volatile(&raw const (*seen).tick),
+                    ptr::read_volatile(&raw const (*seen).copies),
                 )
             };
             fence(Ordering::Acquire);
             if generation() == before {
-                return Seen { at, generation: before, lost };
+                return Seen { at, generation: before, lost, tick, copies, pad: 0 };
             }
         }
     }

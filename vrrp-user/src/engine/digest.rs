@@ -15,6 +15,8 @@ impl Engine {
     /// configuration and interfaces: it compares engines for which these are the same and stay so.
     pub fn digest(&self, now: Instant, heard: &dyn Heard, into: &mut impl Hasher) {
         self.running.hash(into);
+        self.links.digest(now, into);
+        self.objects.digest(now, into);
         for (router, number) in self.routers.iter().zip(0..) {
             router.is_some().hash(into);
             if let Some(router) = router {
@@ -28,6 +30,7 @@ impl Router {
     fn digest(&self, now: Instant, stamp: Stamp, generations: u32, into: &mut impl Hasher) {
         self.state.hash(into);
         self.faults.hash(into);
+        self.waits.hash(into);
         self.priority.hash(into);
         self.source.hash(into);
         self.master_interval.hash(into);
@@ -39,9 +42,12 @@ impl Router {
         if self.state == State::Backup {
             from(now, self.heard_at).hash(into);
             self.resigned.hash(into);
+            self.ready.hash(into);
             self.followed.hash(into);
             self.patient_until.map(|until| from(now, until)).hash(into);
         }
+        let held = self.held_until.filter(|until| now < *until);
+        held.map(|until| from(now, until)).hash(into);
         // An answer keeps another from being given for an interval at most.
         let answered = self.answered.filter(|at| now < *at + self.instance.advert_interval);
         answered.map(|at| from(now, at)).hash(into);

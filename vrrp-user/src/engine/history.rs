@@ -119,7 +119,8 @@ impl History {
     pub(super) fn note(&mut self, now: Instant, to: State, why: &Why, preempts: Preempts) {
         self.event = match (why, preempts) {
             (Why::Startup, _) => LastEvent::Startup,
-            (Why::Shutdown, _) => LastEvent::Shutdown,
+            // The standard knows no such event; its nearest is the end of the router.
+            (Why::Shutdown | Why::Demoted, _) => LastEvent::Shutdown,
             (Why::MasterDown | Why::MasterResigned, _) => LastEvent::MasterTimeout,
             (Why::Preempted, Preempts::AsOwner) => LastEvent::OwnerPreempt,
             (Why::Preempted, Preempts::AfterDelay) => LastEvent::PreemptHoldTimeout,
@@ -128,18 +129,26 @@ impl History {
                 LastEvent::HigherPriorityBackup
             }
             (Why::Faulty(fault), _) => match fault.reason {
-                Reason::NoSource => LastEvent::NoPrimaryIpAddress,
+                Reason::NoSource | Reason::SourceMissing => LastEvent::NoPrimaryIpAddress,
+                // The standard knows no tracked object but interfaces.
                 Reason::Interface
                 | Reason::Dataplane
                 | Reason::TrackedInterface
                 | Reason::AddressInterface
-                | Reason::RouteInterface => LastEvent::InterfaceDown,
+                | Reason::RouteInterface
+                | Reason::Script
+                | Reason::File
+                | Reason::Process
+                | Reason::Awaited
+                | Reason::Member => LastEvent::InterfaceDown,
             },
             (Why::Recovered, _) => match self.fault {
-                Some(Reason::NoSource) => LastEvent::PrimaryIpAddress,
+                Some(Reason::NoSource | Reason::SourceMissing) => LastEvent::PrimaryIpAddress,
                 _ => LastEvent::InterfaceUp,
             },
             (Why::AddressLost { .. }, _) => LastEvent::NoVirtualIpAddresses,
+            (Why::Synced { .. }, _) if to == State::Active => LastEvent::MasterTimeout,
+            (Why::Synced { .. }, _) => LastEvent::HigherPriorityBackup,
         };
         if let Why::Faulty(fault) = why {
             self.fault = Some(fault.reason);
@@ -163,7 +172,7 @@ impl History {
 pub(super) enum Preempts {
     /// Whatever is configured: it owns the addresses.
     AsOwner,
-    /// It has put up with a lower master for a while.
+    /// It has put up with a lower master for a while, by configuration or by command.
     AfterDelay,
     /// Without further ado.
     AtOnce,

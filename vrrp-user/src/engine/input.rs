@@ -2,6 +2,7 @@
 use crate::config::model::{Config, Name};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Duration;
 use vrrp_common::ident::RouterId;
 use vrrp_common::time::Instant;
 use vrrp_common::wire::vrrp::Header;
@@ -18,6 +19,13 @@ pub enum Input {
         /// What it is like now.
         state: LinkState,
     },
+    /// The addresses of an interface that are its own and can be used, for `track_src_ip`.
+    Addresses {
+        /// Its name.
+        name: Name,
+        /// All of them.
+        addresses: Arc<[IpAddr]>,
+    },
     /// Someone else removed a virtual address or route from the kernel. For a tracked one the
     /// instance gives the mastership away, as keepalived does; for a `no_track` one nothing
     /// happens here, for the reconciler puts it back.
@@ -26,6 +34,27 @@ pub enum Input {
         router: RouterId,
         /// Which of [`crate::config::model::Instance::vips`].
         address: usize,
+    },
+    /// A run of a `vrrp_script` ended.
+    Script {
+        /// Its name.
+        name: Name,
+        /// It ended in time with exit status 0.
+        succeeded: bool,
+    },
+    /// What a `track_file` holds now.
+    File {
+        /// Its name.
+        name: Name,
+        /// Its number; 0 where there is none.
+        value: i64,
+    },
+    /// How many processes of a `vrrp_track_process` run now.
+    Processes {
+        /// Its name.
+        name: Name,
+        /// So many.
+        count: u32,
     },
     /// Whether the dataplane and the sockets have a place for a router. One without neither hears nor
     /// says anything, so it has a fault.
@@ -44,6 +73,15 @@ pub enum Input {
     Reload(Arc<Config>),
     /// Announce the addresses of a master now.
     Announce(RouterId),
+    /// An operator takes the mastership away: a master sends priority 0 and gives its addresses back,
+    /// and for `hold` no living master is preempted. A master that falls silent is replaced all the
+    /// same.
+    Demote {
+        /// The router.
+        router: RouterId,
+        /// How long the others have precedence; nothing for not at all.
+        hold: Duration,
+    },
     /// Stop: masters send priority 0 and give their addresses back.
     Shutdown,
 }

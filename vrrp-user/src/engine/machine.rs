@@ -6,18 +6,14 @@ use super::history::Preempts;
 use super::input::Advert;
 use super::output::{Output, Why};
 use super::router::{Context, Router, Timers};
-use super::snapshot::{Fault, State};
+use super::snapshot::{Fault, Reason, State};
 use crate::config::model::Name;
-use std::net::IpAddr;
 use std::time::Duration;
-use vrrp_common::ident::{Priority, Version};
+use vrrp_common::ident::Priority;
 use vrrp_common::time::Instant;
-use vrrp_common::wire::vrrp::Header;
 
 /// What can happen to one router.
 pub(super) enum Event<'a> {
-    /// It may start.
-    Startup,
     /// It must stop.
     Shutdown,
     /// Its main timer ended.
@@ -30,18 +26,15 @@ pub(super) enum Event<'a> {
     Recovered,
     /// Someone removed a tracked address.
     Lost(Name),
-}
-
-/// What an advert means to a router that competes with its sender.
-enum Rank {
-    /// The sender resigns.
-    Resigning,
-    /// The sender is better by priority.
-    Better,
-    /// The sender is better by address alone.
-    BetterAddress,
-    /// The sender is worse.
-    Worse,
+    /// Every member of its sync group may be master, so all are.
+    Promoted(Why),
+    /// Not every member may, so none is.
+    Demoted {
+        /// For the log.
+        why: Why,
+        /// Others shall not wait for what is known already.
+        resign: bool,
+    },
 }
 
 impl Router {
@@ -49,27 +42,36 @@ impl Router {
     pub(super) fn step(&mut self, cx: &mut Context<'_>, event: Event<'_>) {
         match (self.state, event) {
             // RFC 9568 section 6.4.1; keepalived adds faults, and a `state MASTER` that does not wait.
-            (State::Initialize, Event::Startup | Event::Expired) => self.start(cx),
+            // It starts when its faults are looked at, or those of its group.
+            (State::Initialize, Event::Expired) => {}
             // Section 6.4.1 knows no advert: nothing was started that could care.
             (State::Initialize, Event::Advert(_)) => {}
-            // A fault while waiting to start is seen at the start.
-            (State::Initialize, Event::Faulty(_) | Event::Recovered | Event::Lost(_)) => {}
-            (State::Initialize, Event::Shutdown) => {}
+            // The first fault a router or its group has at its start.
+            (State::Initialize, Event::Faulty(fault)) => {
+                self.enter(cx, State::Fault, Why::Faulty(fault));
+            }
+            (State::Initialize | State::Fault, Event::Promoted(why)) => self.become_active(cx, why),
+            (State::Initialize | State::Fault, Event::Demoted { why, .. }) => {
+                self.become_backup(cx, why);
+            }
+            (State::Initialize, Event::Recovered | Event::Lost(_) | Event::Shutdown) => {}
 
             // Section 6.4.2, (310) Shutdown: nothing is sent.
             (State::Backup, Event::Shutdown) => {
                 self.expect_nothing(cx);
                 self.enter(cx, State::Initialize, Why::Shutdown);
             }
-            // Section 6.4.2, Active_Down_Timer fires.
+            // Section 6.4.2, Active_Down_Timer fires. keepalived: a member of a sync group then waits
+            // until all others could be master too.
             (State::Backup, Event::Expired) => {
-                let why = match (self.resigned, self.lower_heard) {
-                    (true, _) => Why::MasterResigned,
-                    (false, true) => Why::Preempted,
-                    (false, false) => Why::MasterDown,
-                };
-                self.become_active(cx, why);
+                if self.group.is_none() {
+                    self.take_over(cx);
+                } else {
+                    self.ready = true;
+                    self.timers.main = Some(cx.now + self.down_interval());
+                }
             }
+            (State::Backup, Event::Promoted(_)) => self.take_over(cx),
             // Section 6.4.2, ADVERTISEMENT received.
             (State::Backup, Event::Advert(advert)) => self.heard_in_backup(cx, advert),
             (State::Backup, Event::Faulty(fault)) => {
@@ -77,7 +79,7 @@ impl Router {
                 self.enter(cx, State::Fault, Why::Faulty(fault));
             }
             // It has started, it has no fault, and it owns no address.
-            (State::Backup, Event::Startup | Event::Recovered | Event::Lost(_)) => {}
+            (State::Backup, Event::Recovered | Event::Lost(_) | Event::Demoted { .. }) => {}
 
             // Section 6.4.3, Shutdown: priority 0.
             (State::Active, Event::Shutdown) => {
@@ -98,13 +100,23 @@ impl Router {
                 self.resign(cx);
                 self.become_backup(cx, Why::AddressLost { address });
             }
+            // keepalived: what made the group a backup is a better master, most often, and that
+            // takes over at once.
+            (State::Active, Event::Demoted { why, resign }) => {
+                if resign {
+                    self.resign(cx);
+                } else {
+                    cx.outputs.push_back(Output::Own { router: cx.id, own: false, announce: 0 });
+                }
+                self.become_backup(cx, why);
+            }
             // It has started, and it has no fault.
-            (State::Active, Event::Startup | Event::Recovered) => {}
+            (State::Active, Event::Recovered | Event::Promoted(_)) => {}
 
             // keepalived: a recovered router waits like one that starts. The owner does not wait
             // (section 6.4.1).
             (State::Fault, Event::Recovered) => {
-                if self.priority == Priority::OWNER {
+                if self.priority == Priority::OWNER && !self.is_held(cx.now) {
                     self.become_active(cx, Why::Recovered);
                 } else {
                     self.become_backup(cx, Why::Recovered);
@@ -113,8 +125,7 @@ impl Router {
             (State::Fault, Event::Shutdown) => self.enter(cx, State::Initialize, Why::Shutdown),
             // As in Initialize.
             (State::Fault, Event::Advert(_)) => {}
-            (State::Fault, Event::Startup | Event::Expired | Event::Faulty(_) | Event::Lost(_)) => {
-            }
+            (State::Fault, Event::Expired | Event::Faulty(_) | Event::Lost(_)) => {}
         }
     }
 
@@ -153,7 +164,9 @@ impl Router {
         if self.state != State::Backup {
             return;
         }
-        self.set_down_timer();
+        if !self.ready {
+            self.set_down_timer();
+        }
         if let Some((_, header)) = self.expected.advert()
             && !self.refreshes(header)
         {
@@ -175,11 +188,37 @@ impl Router {
         }
     }
 
+    /// Whether what it would start to is known but for what it tracks.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.faults.is_empty() && self.faults.iter().all(|fault| fault.reason == Reason::Awaited)
+    }
+
+    /// Whether it starts, or returns, as the master.
+    pub(super) fn leads(&self, now: Instant) -> bool {
+        // Section 6.4.1, (110): the owner; keepalived: `state MASTER`.
+        (self.priority == Priority::OWNER && !self.is_held(now))
+            || (self.state == State::Initialize && self.instance.start_as_master)
+    }
+
+    /// Outside of a sync group: becomes what its faults and timers say it should be by now.
+    pub(super) fn settle(&mut self, cx: &mut Context<'_>) {
+        match (self.state, self.faults.first().cloned()) {
+            (State::Initialize, _) if self.timers.main.is_none() => self.start(cx),
+            (State::Backup | State::Active, Some(fault)) => self.step(cx, Event::Faulty(fault)),
+            (State::Fault, None) => self.step(cx, Event::Recovered),
+            // It waited for others of a group that it left.
+            (State::Backup, None) if self.ready => self.take_over(cx),
+            (State::Initialize | State::Backup | State::Active | State::Fault, _) => {}
+        }
+    }
+
     fn start(&mut self, cx: &mut Context<'_>) {
+        if self.is_waiting() {
+            return;
+        }
         if let Some(fault) = self.faults.first().cloned() {
             self.enter(cx, State::Fault, Why::Faulty(fault));
-        } else if self.priority == Priority::OWNER || self.instance.start_as_master {
-            // Section 6.4.1, (110): the owner; keepalived: `state MASTER`.
+        } else if self.leads(cx.now) {
             self.become_active(cx, Why::Startup);
         } else {
             // Section 6.4.1, (120).
@@ -187,195 +226,16 @@ impl Router {
         }
     }
 
-    /// Section 6.4.2, ADVERTISEMENT received in Backup.
-    fn heard_in_backup(&mut self, cx: &mut Context<'_>, advert: &Advert) {
-        let (header, at) = (advert.header, advert.at);
-        // Older than what set the timer: overtaken on its way, or by a stamp.
-        let old = at < self.heard_at && !self.says_better(advert);
-        if self.ignores(advert) || old || self.says_again(advert) {
-            return;
-        }
-        if header.priority() == Priority::RELEASE {
-            // Active_Down_Timer is Skew_Time of the present Active_Adver_Interval.
-            self.heard_at = at;
-            self.resigned = true;
-            self.set_down_timer();
-            return;
-        }
-        self.master = Some(advert.source);
-        self.master_priority = Some(header.priority());
-        let lower = header.priority() < self.priority;
-        if lower && self.preempts() && !self.is_patient(at) {
-            // Discarded: the timer runs on, and takes over at its end.
-            self.lower_heard = true;
-            return;
-        }
-        if !lower {
-            self.patient_until = None;
-        }
-        self.follow(advert);
-        self.remark_differences(cx, advert);
-        if self.refreshes(header) {
-            self.expect_more(cx, advert);
-        } else {
-            self.expect_nothing(cx);
-        }
+    fn take_over(&mut self, cx: &mut Context<'_>) {
+        let why = match (self.resigned, self.lower_heard) {
+            (true, _) => Why::MasterResigned,
+            (false, true) => Why::Preempted,
+            (false, false) => Why::MasterDown,
+        };
+        self.become_active(cx, why);
     }
 
-    /// Section 6.4.3, ADVERTISEMENT received in Active.
-    fn heard_in_active(&mut self, cx: &mut Context<'_>, advert: &Advert) {
-        if self.ignores(advert) {
-            return;
-        }
-        let (priority, source) = (advert.header.priority(), advert.source);
-        if priority == Priority::OWNER && self.priority == Priority::OWNER {
-            // Section 8.3.2: log it.
-            self.remark(cx, source, "another router says it owns the addresses too");
-        }
-        match self.rank(advert) {
-            // Section 6.4.3, (630): advert at once, Adver_Timer anew.
-            Rank::Resigning => self.answer_resigning(cx),
-            // Section 6.4.3, (650), whatever Preempt_Mode.
-            Rank::Better => self.give_way(cx, advert, Why::HigherPriority { source, priority }),
-            Rank::BetterAddress => self.give_way(cx, advert, Why::HigherAddress { source }),
-            // Who may not preempt would not have taken over from the router that did its work
-            // while this process stood still.
-            Rank::Worse if !self.preempts() && self.was_late(cx.now) => {
-                self.give_way(cx, advert, Why::Late);
-            }
-            // Section 6.4.3, (670): discard and assert. RFC 3768 only discards.
-            Rank::Worse => self.answer_lower(cx),
-        }
-    }
-
-    fn rank(&self, advert: &Advert) -> Rank {
-        let priority = advert.header.priority();
-        if priority == Priority::RELEASE {
-            Rank::Resigning
-        } else if priority > self.priority {
-            Rank::Better
-        } else if priority == self.priority && Some(advert.source) > self.source {
-            // Addresses compare as unsigned bytes in network order.
-            Rank::BetterAddress
-        } else {
-            Rank::Worse
-        }
-    }
-
-    fn give_way(&mut self, cx: &mut Context<'_>, advert: &Advert, why: Why) {
-        if self.instance.answer_higher {
-            self.advertise(cx, self.priority);
-        }
-        cx.outputs.push_back(Output::Own { router: cx.id, own: false, announce: 0 });
-        self.enter(cx, State::Backup, why);
-        self.master = Some(advert.source);
-        self.master_priority = Some(advert.header.priority());
-        self.follow(advert);
-        if self.refreshes(advert.header) {
-            self.expect_more(cx, advert);
-        }
-    }
-
-    /// The timer starts anew from an accepted advert.
-    fn follow(&mut self, advert: &Advert) {
-        self.heard_at = advert.at;
-        self.resigned = false;
-        self.lower_heard = false;
-        // Section 8.4.2: the seconds of version 2 are an interval like any other.
-        self.master_interval = advert.header.interval();
-        self.followed = Some((advert.source, advert.header.version()));
-        self.set_down_timer();
-    }
-
-    fn answer_resigning(&mut self, cx: &mut Context<'_>) {
-        let interval = self.instance.advert_interval;
-        // No skew is shorter than this, so an answer that waits for it comes soon enough, and a
-        // flood of resignations causes no flood of adverts.
-        let spacing = interval / 256;
-        match self.answered.map(|answered| answered + spacing).filter(|soonest| cx.now < *soonest) {
-            Some(soonest) => {
-                self.timers.main = self.timers.main.map(|main| main.min(soonest));
-            }
-            None => {
-                self.answered = Some(cx.now);
-                self.timers.main = Some(cx.now + interval);
-                self.advertise(cx, self.priority);
-            }
-        }
-    }
-
-    fn answer_lower(&mut self, cx: &mut Context<'_>) {
-        let garp = self.instance.garp;
-        let interval = self.instance.advert_interval;
-        // Once an interval is enough: the regular advert asserts as well.
-        if self.answered.is_some_and(|answered| cx.now < answered + interval) {
-            return;
-        }
-        self.answered = Some(cx.now);
-        if self.instance.answer_lower {
-            self.advertise(cx, self.priority);
-        }
-        // keepalived: hosts may have listened to the lower master.
-        if garp.lower_repeat > 0 && self.timers.lower.is_none() {
-            self.announce(cx, garp.lower_repeat);
-            if !garp.lower_delay.is_zero() {
-                self.timers.lower = Some(cx.now + garp.lower_delay);
-            }
-        }
-    }
-
-    /// Own adverts that were looped back, adverts without an interval to count by, lists that strict
-    /// mode drops, and what `owner_ignore_adverts` asks to overlook.
-    fn ignores(&self, advert: &Advert) -> bool {
-        self.source == Some(advert.source)
-            || advert.header.interval() == Duration::ZERO
-            || self.instance.drops(advert.header, advert.same_addresses)
-            || (self.instance.owner_ignore_adverts && self.priority == Priority::OWNER)
-    }
-
-    /// Version 2 from a router that is followed by its version 3: section 8.4.2 ignores it, whatever
-    /// it says.
-    fn says_again(&self, advert: &Advert) -> bool {
-        advert.header.version() == 2 && self.followed == Some((advert.source, 3))
-    }
-
-    /// Version 3 from a router that is followed by its version 2, though some of that came later: it
-    /// would have been ignored, had this been handled in time.
-    fn says_better(&self, advert: &Advert) -> bool {
-        advert.header.version() == 3
-            && advert.header.priority() != Priority::RELEASE
-            && self.followed == Some((advert.source, 2))
-    }
-
-    /// The owner preempts whatever Preempt_Mode says (section 6.1).
-    fn preempts(&self) -> bool {
-        self.instance.preempt || self.priority == Priority::OWNER
-    }
-
-    /// Whether each advert like this one, whenever it comes, sets the timer anew. What is accepted
-    /// for the time of a `preempt_delay` only must stay news, or the end of that time is missed; so
-    /// must what may be dropped for its list, of which an expectation knows the checksum alone.
-    fn refreshes(&self, header: Header) -> bool {
-        header.priority() != Priority::RELEASE
-            && !self.instance.drops(header, false)
-            && (!self.preempts() || header.priority() >= self.priority)
-    }
-
-    /// `preempt_delay`: counted from the first lower advert.
-    fn is_patient(&mut self, at: Instant) -> bool {
-        let delay = self.instance.preempt_delay;
-        if delay.is_zero() || self.priority == Priority::OWNER {
-            return false;
-        }
-        at < *self.patient_until.get_or_insert(at + delay)
-    }
-
-    /// Whether the Adver_Timer is overdue by so much that others must have taken over.
-    fn was_late(&self, now: Instant) -> bool {
-        self.timers.main.is_some_and(|main| now > main + self.down_interval())
-    }
-
-    fn set_down_timer(&mut self) {
+    pub(super) fn set_down_timer(&mut self) {
         let wait = if self.resigned { self.skew() } else { self.down_interval() };
         self.timers.main = Some(self.heard_at + wait);
     }
@@ -397,7 +257,7 @@ impl Router {
         };
     }
 
-    fn become_backup(&mut self, cx: &mut Context<'_>, why: Why) {
+    pub(super) fn become_backup(&mut self, cx: &mut Context<'_>, why: Why) {
         self.enter(cx, State::Backup, why);
         self.heard_at = cx.now;
         self.master_interval = self.instance.advert_interval;
@@ -405,14 +265,14 @@ impl Router {
     }
 
     /// Gives the mastership away.
-    fn resign(&mut self, cx: &mut Context<'_>) {
-        if cx.links.up(&self.instance.interface) {
+    pub(super) fn resign(&mut self, cx: &mut Context<'_>) {
+        if cx.world.links.up(&self.instance.interface) {
             self.advertise(cx, Priority::RELEASE);
         }
         cx.outputs.push_back(Output::Own { router: cx.id, own: false, announce: 0 });
     }
 
-    fn advertise(&mut self, cx: &mut Context<'_>, priority: Priority) {
+    pub(super) fn advertise(&mut self, cx: &mut Context<'_>, priority: Priority) {
         if self.source.is_none() {
             return;
         }
@@ -424,10 +284,10 @@ impl Router {
     }
 
     /// Changes the state; what belonged to the last one ends.
-    fn enter(&mut self, cx: &mut Context<'_>, to: State, why: Why) {
+    pub(super) fn enter(&mut self, cx: &mut Context<'_>, to: State, why: Why) {
         let from = std::mem::replace(&mut self.state, to);
         self.since = cx.now;
-        let preempts = match (self.priority, self.patient_until) {
+        let preempts = match (self.priority, self.patient_until.or(self.held_until)) {
             (Priority::OWNER, _) => Preempts::AsOwner,
             (_, Some(_)) => Preempts::AfterDelay,
             (_, None) => Preempts::AtOnce,
@@ -436,7 +296,12 @@ impl Router {
         self.timers = Timers::default();
         self.resigned = false;
         self.lower_heard = false;
+        self.ready = false;
+        self.waits &= matches!(to, State::Initialize | State::Fault);
         self.patient_until = None;
+        if matches!(to, State::Active | State::Initialize) {
+            self.held_until = None;
+        }
         self.followed = None;
         self.answered = None;
         self.counts.became_master += u64::from(to == State::Active);
@@ -445,33 +310,10 @@ impl Router {
         cx.outputs.push_back(Output::Transition { router, from, to, priority, why });
     }
 
-    fn expect_more(&mut self, cx: &mut Context<'_>, advert: &Advert) {
+    pub(super) fn expect_more(&mut self, cx: &mut Context<'_>, advert: &Advert) {
         if self.expected.expect(advert, cx.generations) {
             let expectation = self.expected.current();
             cx.outputs.push_back(Output::Expect { router: cx.id, expectation });
         }
-    }
-
-    /// Section 7.1: these are logged, and the advert is used.
-    fn remark_differences(&mut self, cx: &mut Context<'_>, advert: &Advert) {
-        if self.instance.check_address_list && !advert.same_addresses {
-            self.remark(cx, advert.source, "the master announces other addresses than ours");
-        } else if self.instance.version == Version::V3
-            && self.master_interval != self.instance.advert_interval
-        {
-            self.remark(cx, advert.source, "the master advertises at another interval than ours");
-        }
-    }
-
-    /// Says something once, and not more often than adverts come.
-    fn remark(&mut self, cx: &mut Context<'_>, source: IpAddr, what: &'static str) {
-        if let Some((at, about, said)) = self.remarked
-            && ((about, said) == (source, what) || cx.now < at + self.instance.advert_interval)
-        {
-            return;
-        }
-        self.remarked = Some((cx.now, source, what));
-        let what = format!("{what} ({source})");
-        cx.outputs.push_back(Output::Remark { router: cx.id, what });
     }
 }

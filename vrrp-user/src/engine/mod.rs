@@ -7,9 +7,12 @@
 //! living master before it takes over; before the first [`Input::Reload`] hand over every known
 //! interface, or routers start in Fault.
 mod deadlines;
+mod demote;
 mod digest;
+mod election;
 mod expected;
 mod faults;
+mod groups;
 pub mod history;
 pub mod input;
 mod links;
@@ -18,19 +21,24 @@ pub mod output;
 mod reload;
 mod router;
 pub mod snapshot;
+mod snapshots;
 #[cfg(test)]
 mod tests;
 pub mod timing;
+mod tracked;
+mod tracking;
 
 use crate::config::model::Name;
 use deadlines::Deadlines;
-use input::{Advert, Heard, Input, LinkState};
-use links::Links;
+use faults::World;
+use groups::{Cause, Group};
+use input::{Advert, Heard, Input};
+use links::{Change, Links};
 use machine::Event;
 use output::Output;
 use router::{Context, Router};
-use snapshot::RouterSnapshot;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use tracked::Objects;
 use vrrp_common::ident::RouterId;
 use vrrp_common::time::Instant;
 
@@ -43,6 +51,10 @@ pub struct Engine {
     /// Numbers below `routers.len()` that nobody has.
     free: BTreeSet<RouterId>,
     links: Links,
+    objects: Objects,
+    groups: HashMap<Name, Group>,
+    /// Groups one of whose members stands otherwise than before this input, and which.
+    unsettled: BTreeMap<Name, Cause>,
     deadlines: Deadlines,
     outputs: VecDeque<Output>,
     /// The last generation given to an expectation, of whichever router.
@@ -65,12 +77,35 @@ impl Engine {
         debug_assert!(self.outputs.is_empty(), "drain the outputs before the next input");
         match input {
             Input::Advert(advert) => self.heard(now, &advert, heard),
-            Input::Link { name, state } => self.link(now, name, state, heard),
+            Input::Link { name, state } => {
+                let change = self.links.set(now, &name, state);
+                self.link_changed(now, &name, change, heard);
+            }
+            Input::Addresses { name, addresses } => {
+                if self.links.set_addresses(&name, addresses) {
+                    self.look(now, &self.links.routers(&name), heard);
+                }
+            }
             Input::Lost { router, address } => self.lost(now, router, address, heard),
+            Input::Script { name, succeeded } => {
+                if self.objects.script(&name, succeeded) {
+                    self.look(now, &self.objects.of_script(&name), heard);
+                }
+            }
+            Input::File { name, value } => {
+                if self.objects.file(&name, value) {
+                    self.look(now, &self.objects.of_file(&name), heard);
+                }
+            }
+            Input::Processes { name, count } => {
+                if self.objects.processes(now, &name, count) {
+                    self.look(now, &self.objects.of_process(&name), heard);
+                }
+            }
             Input::Placed { router, placed } => self.with(now, router, |router, cx| {
                 router.catch_up(cx, heard);
                 router.placed = placed;
-                router.links_changed(cx);
+                router.look(cx);
             }),
             Input::Missed(router) => {
                 self.with(now, router, |router, cx| router.expect_nothing(cx));
@@ -80,7 +115,18 @@ impl Engine {
             Input::Announce(router) => self.with(now, router, |router, cx| {
                 router.announce(cx, router.instance.garp.repeat);
             }),
+            Input::Demote { router, hold } => {
+                self.with(now, router, |router, cx| {
+                    router.catch_up(cx, heard);
+                    router.demote(cx, hold);
+                });
+                self.resign_together();
+            }
             Input::Shutdown => self.shutdown(now),
+        }
+        // At the end, so that what happens to many members at once is one change of their group.
+        while let Some((group, cause)) = self.unsettled.pop_first() {
+            self.settle(now, &group, cause, heard);
         }
     }
 
@@ -91,19 +137,8 @@ impl Engine {
 
     /// When [`Input::Deadline`] is due.
     pub fn deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(deadline, _)| deadline)
-    }
-
-    /// Every router, by number.
-    pub fn snapshot(&self) -> Vec<RouterSnapshot> {
-        let numbers = 0..u32::try_from(self.routers.len()).unwrap_or(u32::MAX);
-        numbers.filter_map(|number| self.router_snapshot(RouterId(number))).collect()
-    }
-
-    /// One router.
-    pub fn router_snapshot(&self, router: RouterId) -> Option<RouterSnapshot> {
-        let found = self.routers.get(router.index())?.as_ref()?;
-        Some(found.snapshot(router, &self.links))
+        let router = self.deadlines.first().map(|(deadline, _)| deadline);
+        [router, self.links.deadline(), self.objects.deadline()].into_iter().flatten().min()
     }
 
     /// The number of the router with this name.
@@ -112,33 +147,52 @@ impl Engine {
     }
 
     fn heard(&mut self, now: Instant, advert: &Advert, heard: &dyn Heard) {
+        let before = self.outputs.len();
+        let id = advert.router;
         let mut late_since = self.late_since;
-        self.with(now, advert.router, |router, cx| {
+        self.with(now, id, |router, cx| {
             router.catch_up(cx, heard);
             router.remark_late(cx, &mut late_since);
             router.step(cx, Event::Advert(advert));
         });
         self.late_since = late_since;
+        let lower = Output::LowerHeard { router: id };
+        if self.outputs.range(before..).any(|output| *output == lower) {
+            // keepalived: whoever took this address took those of the whole group.
+            for other in self.others(id) {
+                self.with(now, other, Router::undo_lower);
+            }
+        }
     }
 
-    fn link(&mut self, now: Instant, name: Name, state: LinkState, heard: &dyn Heard) {
-        let before = self.links.set(&name, state);
-        if before == state {
+    fn link_changed(&mut self, now: Instant, name: &Name, change: Change, heard: &dyn Heard) {
+        let (before, after) = change;
+        if before == after {
             return;
         }
-        for router in self.links.routers(&name) {
+        for router in self.links.routers(name) {
             self.with(now, router, |router, cx| {
                 router.catch_up(cx, heard);
-                if router::stopped_working(before, state) {
-                    router.link_lost(&name);
+                if router::stopped_working(before, after) {
+                    router.link_lost(name);
                 }
-                router.links_changed(cx);
+                router.look(cx);
             });
         }
     }
 
-    fn lost(&mut self, now: Instant, router: RouterId, address: usize, heard: &dyn Heard) {
-        self.with(now, router, |router, cx| {
+    /// Something that these routers track changed.
+    fn look(&mut self, now: Instant, routers: &[RouterId], heard: &dyn Heard) {
+        for router in routers {
+            self.with(now, *router, |router, cx| {
+                router.catch_up(cx, heard);
+                router.look(cx);
+            });
+        }
+    }
+
+    fn lost(&mut self, now: Instant, id: RouterId, address: usize, heard: &dyn Heard) {
+        self.with(now, id, |router, cx| {
             router.catch_up(cx, heard);
             let instance = router.instance.clone();
             if let Some(vip) = instance.vips().nth(address)
@@ -147,9 +201,24 @@ impl Engine {
                 router.step(cx, Event::Lost(faults::address_name(vip)));
             }
         });
+        self.resign_together();
+    }
+
+    /// keepalived: who gives its mastership away does so with all members of its group.
+    fn resign_together(&mut self) {
+        for cause in self.unsettled.values_mut() {
+            cause.resign = true;
+        }
     }
 
     fn expire(&mut self, now: Instant, heard: &dyn Heard) {
+        // First what may keep a router from taking over.
+        while let Some((name, change)) = self.links.expire(now) {
+            self.link_changed(now, &name, change, heard);
+        }
+        while let Some(name) = self.objects.expire(now) {
+            self.look(now, &self.objects.of_process(&name), heard);
+        }
         let mut late_since = self.late_since;
         // Each round moves a deadline past `now`; a period of no length counts as a nanosecond.
         while let Some((deadline, router)) = self.deadlines.first()
@@ -164,16 +233,36 @@ impl Engine {
         self.late_since = late_since;
     }
 
-    /// Lets one router act, if there is such a one, and notes its new deadline.
+    /// Lets one router act, if there is such a one, and draws the conclusions: its own, or later
+    /// those of its group.
     fn with(
         &mut self,
         now: Instant,
         id: RouterId,
         act: impl FnOnce(&mut Router, &mut Context<'_>),
     ) {
-        let Self { routers, links, outputs, generations, deadlines, .. } = self;
+        let mut unsettled = None;
+        self.act(now, id, |router, cx| {
+            let before = router.standing(now);
+            act(router, cx);
+            match &router.group {
+                None => router.settle(cx),
+                Some(group) => {
+                    unsettled = (router.standing(now) != before).then(|| group.name.clone());
+                }
+            }
+        });
+        if let Some(group) = unsettled {
+            self.unsettled.entry(group).or_insert(Cause { member: Some(id), resign: false });
+        }
+    }
+
+    /// Lets one router act, if there is such a one, and notes its new deadline.
+    fn act(&mut self, now: Instant, id: RouterId, act: impl FnOnce(&mut Router, &mut Context<'_>)) {
+        let Self { routers, links, objects, outputs, generations, deadlines, .. } = self;
         let Some(Some(router)) = routers.get_mut(id.index()) else { return };
-        act(router, &mut Context { now, id, links, outputs, generations });
+        let world = World { links, objects };
+        act(router, &mut Context { now, id, world, outputs, generations });
         deadlines.set(id, router.deadline());
     }
 }

@@ -73,6 +73,19 @@ pub enum Output {
         /// In words, for the log.
         why: Why,
     },
+    /// A sync group changed as one: it stands after the transitions of its members, but before
+    /// those of a start that ends in BACKUP, as keepalived tells it. That a group stops is not told.
+    GroupTransition {
+        /// The group.
+        group: Name,
+        /// To this state.
+        to: State,
+    },
+    /// A master heard an advert of lower priority (`notify_master_rx_lower_pri`).
+    LowerHeard {
+        /// The router.
+        router: RouterId,
+    },
     /// The effective priority changed.
     PriorityChanged {
         /// The router.
@@ -136,6 +149,13 @@ pub enum Why {
         /// The address.
         address: Name,
     },
+    /// An operator took the mastership away.
+    Demoted,
     /// This process was late and another took over meanwhile.
     Late,
+    /// Its sync group changes, for this member did.
+    Synced {
+        /// The member.
+        member: Name,
+    },
 }

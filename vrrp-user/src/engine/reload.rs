@@ -1,11 +1,15 @@
 //! What does a new configuration change, and what does it leave alone.
 use super::Engine;
+use super::faults::World;
+use super::groups::{Cause, Group};
 use super::input::Heard;
 use super::machine::Event;
 use super::output::Output;
 use super::router::{Context, Router};
 use super::snapshot::State;
-use crate::config::model::{Config, Instance, Transport, Vip};
+use super::tracking::Tracking;
+use crate::config::model::{Config, Instance, Name, Transport, Vip};
+use crate::config::tracked::SyncGroup;
 use std::collections::HashMap;
 use std::sync::Arc;
 use vrrp_common::ident::{RouterId, Version};
@@ -30,12 +34,23 @@ impl Engine {
         let start_at = (!self.running && !config.globals.startup_delay.is_zero())
             .then(|| now + config.globals.startup_delay);
         self.running = true;
+        self.objects.load(config);
+        self.links.set_delays(now, &config.link_delays);
+        while let Some((name, change)) = self.links.expire(now) {
+            self.link_changed(now, &name, change, heard);
+        }
+        let mut groups: HashMap<&Name, &Arc<SyncGroup>> = HashMap::new();
+        for group in &config.groups {
+            groups.extend(group.members.iter().map(|member| (member, group)));
+        }
         for instance in &config.instances {
+            let group = groups.get(&instance.name).copied();
             match self.find(&instance.name) {
-                Some(id) => self.change(now, id, instance, heard),
-                None => self.start(now, instance, start_at),
+                Some(id) => self.change(now, id, instance, group, heard),
+                None => self.start(now, instance, group, start_at),
             }
         }
+        self.regroup(now, config);
     }
 
     /// Stops every router.
@@ -43,10 +58,18 @@ impl Engine {
         for index in 0..self.routers.len() {
             self.stop(now, number(index));
         }
+        self.groups.clear();
+        self.unsettled.clear();
         self.running = false;
     }
 
-    fn start(&mut self, now: Instant, instance: &Arc<Instance>, start_at: Option<Instant>) {
+    fn start(
+        &mut self,
+        now: Instant,
+        instance: &Arc<Instance>,
+        group: Option<&Arc<SyncGroup>>,
+        start_at: Option<Instant>,
+    ) {
         let id = match self.free.pop_first() {
             Some(id) => id,
             None => {
@@ -54,46 +77,90 @@ impl Engine {
                 number(self.routers.len() - 1)
             }
         };
-        self.links.watch(id, instance);
+        let tracking = Tracking { instance, group: group.map(Arc::as_ref) };
+        self.links.watch(id, tracking);
+        self.objects.watch(id, tracking);
         self.names.insert(instance.name.clone(), id);
-        self.routers[id.index()] = Some(Router::new(now, instance.clone(), &self.links));
+        let world = World { links: &self.links, objects: &self.objects };
+        let router = Router::new(now, instance.clone(), group.cloned(), world);
+        self.routers[id.index()] = Some(router);
         self.outputs.push_back(Output::Started { router: id, instance: instance.clone() });
         self.with(now, id, |router, cx| {
-            router.links_changed(cx);
-            match start_at {
-                Some(_) => router.timers.main = start_at,
-                None => router.step(cx, Event::Startup),
-            }
+            router.look(cx);
+            router.timers.main = start_at;
         });
     }
 
     fn stop(&mut self, now: Instant, id: RouterId) {
-        self.with(now, id, |router, cx| router.step(cx, Event::Shutdown));
+        self.act(now, id, |router, cx| router.step(cx, Event::Shutdown));
         let Some(router) = self.routers.get_mut(id.index()).and_then(Option::take) else { return };
         self.deadlines.set(id, None);
-        self.links.forget(id, &router.instance);
+        self.links.forget(id, router.tracking());
+        self.objects.forget(id, router.tracking());
         self.names.remove(&router.instance.name);
         self.free.insert(id);
         self.outputs.push_back(Output::Stopped { router: id });
     }
 
-    fn change(&mut self, now: Instant, id: RouterId, new: &Arc<Instance>, heard: &dyn Heard) {
+    fn change(
+        &mut self,
+        now: Instant,
+        id: RouterId,
+        new: &Arc<Instance>,
+        group: Option<&Arc<SyncGroup>>,
+        heard: &dyn Heard,
+    ) {
         let Some(Some(router)) = self.routers.get_mut(id.index()) else { return };
-        if Arc::ptr_eq(&router.instance, new) || router.instance == *new {
-            return;
-        }
-        if (Instance { origin: new.origin.clone(), ..(*router.instance).clone() }) == **new {
+        let tracking = router.tracking();
+        self.links.forget(id, tracking);
+        self.objects.forget(id, tracking);
+        let tracking = Tracking { instance: new, group: group.map(Arc::as_ref) };
+        self.links.watch(id, tracking);
+        self.objects.watch(id, tracking);
+        let origin = new.origin.clone();
+        let same = Arc::ptr_eq(&router.instance, new)
+            || router.instance == *new
             // Only its place in the file changed, which is for reports.
-            router.instance = new.clone();
-            return;
-        }
-        self.links.forget(id, &router.instance);
-        self.links.watch(id, new);
+            || (Instance { origin, ..(*router.instance).clone() }) == **new;
         self.with(now, id, |router, cx| {
             // What was heard until now was heard under the old rules.
             router.catch_up(cx, heard);
-            router.replace_instance(cx, new);
+            router.group = group.cloned();
+            if same {
+                router.instance = new.clone();
+            } else {
+                router.replace_instance(cx, new);
+            }
+            router.look(cx);
         });
+    }
+
+    /// Makes the groups those of the configuration, and has each looked at.
+    fn regroup(&mut self, now: Instant, config: &Config) {
+        let mut old = std::mem::take(&mut self.groups);
+        self.unsettled.clear();
+        for new in &config.groups {
+            let members: Arc<[RouterId]> =
+                new.members.iter().filter_map(|member| self.find(member)).collect();
+            // Who joins a group that runs runs with it, as a script that is new to a router that
+            // runs does not stop it.
+            let runs = |id: &RouterId| self.routers[id.index()].as_ref().is_some_and(Router::runs);
+            if members.iter().any(runs) {
+                for id in &*members {
+                    self.act(now, *id, |router, cx| {
+                        if std::mem::take(&mut router.waits) {
+                            router.look(cx);
+                        }
+                    });
+                }
+            }
+            let group = match old.remove(&new.name) {
+                Some(group) => group.change(new.clone(), members),
+                None => Group::new(now, new.clone(), members),
+            };
+            self.groups.insert(new.name.clone(), group);
+            self.unsettled.insert(new.name.clone(), Cause::NONE);
+        }
     }
 }
 
@@ -103,7 +170,7 @@ impl Router {
         cx.outputs.push_back(Output::Started { router: cx.id, instance: new.clone() });
         let vips: Vec<Vip> = old.vips().cloned().collect();
         let counts = self.take_prevented();
-        self.carry_prevented(&vips, &counts, cx.links);
+        self.carry_prevented(&vips, &counts, cx.world);
         match self.state {
             State::Backup => {
                 // Version 2 takes no other interval than ours; version 3 follows the master's.
@@ -132,7 +199,11 @@ impl Router {
                 self.master_interval = self.instance.advert_interval;
             }
         }
-        self.links_changed(cx);
+    }
+
+    /// It is backup or master.
+    fn runs(&self) -> bool {
+        matches!(self.state, State::Backup | State::Active)
     }
 }
 

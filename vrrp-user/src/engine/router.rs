@@ -1,14 +1,15 @@
 //! What does the engine remember of one router.
 use super::expected::Expected;
-use super::faults;
+use super::faults::{self, World};
 use super::history::History;
 use super::input::{Heard, LinkState};
-use super::links::Links;
 use super::machine::Event;
 use super::output::Output;
-use super::snapshot::{Fault, Reason, RouterSnapshot, State};
+use super::snapshot::{Fault, Reason, State};
 use super::timing;
+use super::tracking::Tracking;
 use crate::config::model::{Instance, Name, Vip};
+use crate::config::tracked::SyncGroup;
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ const LATE_REMARKS: Duration = Duration::from_secs(10);
 pub(super) struct Context<'a> {
     pub(super) now: Instant,
     pub(super) id: RouterId,
-    pub(super) links: &'a Links,
+    pub(super) world: World<'a>,
     pub(super) outputs: &'a mut VecDeque<Output>,
     pub(super) generations: &'a mut u32,
 }
@@ -54,9 +55,14 @@ pub(super) struct Counts {
 #[derive(Clone)]
 pub(super) struct Router {
     pub(super) instance: Arc<Instance>,
+    pub(super) group: Option<Arc<SyncGroup>>,
     pub(super) state: State,
     pub(super) since: Instant,
+    /// Its own: those of the other members of its group are not among them.
     pub(super) faults: BTreeSet<Fault>,
+    /// It has not been backup or master yet, and does not become so before it is known what the
+    /// objects it tracks are like.
+    pub(super) waits: bool,
     /// After tracking.
     pub(super) priority: Priority,
     pub(super) source: Option<IpAddr>,
@@ -69,8 +75,12 @@ pub(super) struct Router {
     pub(super) resigned: bool,
     /// Backup: a lower master was heard since.
     pub(super) lower_heard: bool,
+    /// Backup: its timer has ended, but not every member of its group may be master.
+    pub(super) ready: bool,
     /// Backup: lower masters are put up with until then (`preempt_delay`).
     pub(super) patient_until: Option<Instant>,
+    /// Living masters are not preempted until then, for an operator said so.
+    pub(super) held_until: Option<Instant>,
     /// Active_Adver_Interval.
     pub(super) master_interval: Duration,
     pub(super) master: Option<IpAddr>,
@@ -80,42 +90,60 @@ pub(super) struct Router {
     pub(super) expected: Expected,
     /// Active: when a lower or resigning router was last answered out of turn.
     pub(super) answered: Option<Instant>,
+    /// Active: when it was last told that a lower router was heard.
+    pub(super) lower_told: Option<Instant>,
     /// The last remark made: about whom, and which.
     pub(super) remarked: Option<(Instant, IpAddr, &'static str)>,
     pub(super) counts: Counts,
     pub(super) history: History,
-    prevented: Vec<u64>,
+    pub(super) prevented: Vec<u64>,
 }
 
 impl Router {
     /// A router that has not started.
-    pub(super) fn new(now: Instant, instance: Arc<Instance>, links: &Links) -> Self {
+    pub(super) fn new(
+        now: Instant,
+        instance: Arc<Instance>,
+        group: Option<Arc<SyncGroup>>,
+        world: World<'_>,
+    ) -> Self {
         let mut router = Self {
             state: State::Initialize,
             since: now,
-            faults: faults::faults(&instance, links),
-            priority: faults::effective_priority(&instance, links),
+            faults: BTreeSet::new(),
+            waits: true,
+            priority: instance.priority,
             source: None,
             placed: true,
             timers: Timers::default(),
             heard_at: now,
             resigned: false,
             lower_heard: false,
+            ready: false,
             patient_until: None,
+            held_until: None,
             master_interval: instance.advert_interval,
             master: None,
             master_priority: None,
             followed: None,
             expected: Expected::default(),
             answered: None,
+            lower_told: None,
             remarked: None,
             counts: Counts::default(),
             history: History::new(now),
             prevented: Vec::new(),
             instance,
+            group,
         };
-        router.carry_prevented(&[], &[], links);
+        router.priority = faults::effective_priority(router.tracking(), world);
+        router.carry_prevented(&[], &[], world);
         router
+    }
+
+    /// Everything it tracks.
+    pub(super) fn tracking(&self) -> Tracking<'_> {
+        Tracking { instance: &self.instance, group: self.group.as_deref() }
     }
 
     /// When its next timer ends.
@@ -162,49 +190,43 @@ impl Router {
         cx.outputs.push_back(Output::Remark { router: cx.id, what });
     }
 
-    /// Looks at the interfaces again.
-    pub(super) fn links_changed(&mut self, cx: &mut Context<'_>) {
-        let source = faults::source(&self.instance, cx.links);
+    /// Looks at what it tracks again: address, priority and faults are what the world says then. What
+    /// follows from the faults is left to [`Self::settle`] or to its group.
+    pub(super) fn look(&mut self, cx: &mut Context<'_>) {
+        let source = faults::source(&self.instance, cx.world.links);
         if source != self.source {
             self.source = source;
             cx.outputs.push_back(Output::Source { router: cx.id, source });
         }
-        let priority = faults::effective_priority(&self.instance, cx.links);
+        let priority = faults::effective_priority(self.tracking(), cx.world);
         if priority != self.priority {
             self.priority = priority;
             cx.outputs.push_back(Output::PriorityChanged { router: cx.id, priority });
             self.rules_changed(cx);
         }
-        let mut faults = faults::faults(&self.instance, cx.links);
+        self.faults = faults::faults(self.tracking(), cx.world, self.waits);
         if !self.placed {
             let object = self.instance.interface.clone();
-            faults.insert(Fault { reason: Reason::Dataplane, object });
-        }
-        if faults == self.faults {
-            return;
-        }
-        let new = faults.iter().find(|fault| !self.faults.contains(*fault)).cloned();
-        let was_faulty = !self.faults.is_empty();
-        self.faults = faults;
-        match (was_faulty, self.faults.is_empty(), new) {
-            (false, false, Some(fault)) => self.step(cx, Event::Faulty(fault)),
-            (true, true, _) => self.step(cx, Event::Recovered),
-            _ => {}
+            self.faults.insert(Fault { reason: Reason::Dataplane, object });
         }
     }
 
     /// An interface stopped working: counts the faults that `no_track` prevents.
     pub(super) fn link_lost(&mut self, name: &Name) {
-        let instance = &self.instance;
-        for (index, vip) in instance.vips().enumerate() {
-            if vip.dev == *name && faults::spared(instance, vip) {
-                count(&mut self.prevented, index);
+        if faults::needs(self.tracking(), name) {
+            return;
+        }
+        let mut prevented = std::mem::take(&mut self.prevented);
+        for (index, vip) in self.instance.vips().enumerate() {
+            if vip.dev == *name && vip.no_track {
+                count(&mut prevented, index);
             }
         }
+        self.prevented = prevented;
     }
 
     /// Keeps the counts of addresses that stay; what is new on a dead link is prevented at once.
-    pub(super) fn carry_prevented(&mut self, vips: &[Vip], counts: &[u64], links: &Links) {
+    pub(super) fn carry_prevented(&mut self, vips: &[Vip], counts: &[u64], world: World<'_>) {
         let mut prevented = Vec::new();
         for (index, vip) in self.instance.vips().enumerate() {
             let before = vips
@@ -212,7 +234,9 @@ impl Router {
                 .position(|before| before.address == vip.address && before.dev == vip.dev);
             let carried = match before {
                 Some(before) => counts.get(before).copied().unwrap_or(0),
-                None => u64::from(faults::spared(&self.instance, vip) && !links.up(&vip.dev)),
+                None => {
+                    u64::from(faults::spared(self.tracking(), vip) && !world.links.up(&vip.dev))
+                }
             };
             if carried > 0 {
                 prevented.resize(index + 1, 0);
@@ -225,36 +249,6 @@ impl Router {
     /// Takes the counts by address out, to be carried over.
     pub(super) fn take_prevented(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.prevented)
-    }
-
-    /// A copy for reports.
-    pub(super) fn snapshot(&self, id: RouterId, links: &Links) -> RouterSnapshot {
-        let mut prevented = self.prevented.clone();
-        prevented.resize(self.instance.vips().count(), 0);
-        RouterSnapshot {
-            id,
-            instance: self.instance.clone(),
-            state: self.state,
-            since: self.since,
-            faults: self.faults.clone(),
-            effective_priority: self.priority,
-            weights: faults::weights(&self.instance, links)
-                .map(|(name, weight)| (name.clone(), weight))
-                .collect(),
-            source: self.source,
-            master: self.master,
-            master_priority: self.master_priority,
-            master_interval: self.master_interval,
-            skew: self.skew(),
-            down_interval: self.down_interval(),
-            deadline: self.deadline(),
-            adverts_sent: self.counts.adverts_sent,
-            priority_zero_sent: self.counts.priority_zero_sent,
-            became_master: self.counts.became_master,
-            released_master: self.counts.released_master,
-            history: self.history,
-            prevented,
-        }
     }
 }
 

@@ -94,11 +94,15 @@ impl Entry {
             // keepalived adds it once, on becoming master.
             self.suspended |= instance.no_repair;
         }
+        if wanted && new == Presence::PendingLinkDown && instance.no_repair {
+            // Nor does it announce it on its link's return.
+            self.announce = 0;
+        }
         let mut arrival = None;
         if new == Presence::Present && self.presence != Presence::Present {
             let returned = self.vanished || self.presence != Presence::Absent;
             arrival = Some(Arrival { times: self.announce, returned });
-            self.announce = instance.garp.repeat;
+            self.announce = if instance.no_repair { 0 } else { instance.garp.repeat };
             self.repaired += u64::from(self.vanished);
             self.vanished = false;
         }

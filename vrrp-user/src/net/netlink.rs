@@ -75,10 +75,7 @@ impl Netlink {
         let _ = socket.set_ext_ack(true);
         // Kernels before 4.20 do not have it; they answer with more than was asked for.
         let _ = socket.set_netlink_get_strict_chk(true);
-        if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, receive_buffer).is_err()
-        {
-            socket.set_rx_buf_sz(receive_buffer)?;
-        }
+        set_receive_buffer(&socket, receive_buffer)?;
         for group in [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv6Ifaddr]
         {
             socket.add_membership(group as u32)?;
@@ -102,6 +99,11 @@ impl Netlink {
             self.follows_routes = true;
         }
         Ok(first)
+    }
+
+    /// Makes room for this many bytes of what has not been read.
+    pub(crate) fn set_receive_buffer(&self, bytes: usize) -> io::Result<()> {
+        set_receive_buffer(self.socket.get_ref(), bytes)
     }
 
     /// Waits for something to read.
@@ -239,6 +241,14 @@ impl Netlink {
         parse(buffer, each);
         Ok(true)
     }
+}
+
+fn set_receive_buffer(socket: &Socket, bytes: usize) -> io::Result<()> {
+    // Beyond the limit of the system, where we may.
+    if rustix::net::sockopt::set_socket_recv_buffer_size_force(socket, bytes).is_err() {
+        rustix::net::sockopt::set_socket_recv_buffer_size(socket, bytes)?;
+    }
+    Ok(())
 }
 
 /// Tells tokio that there is nothing to read until the kernel says otherwise.

@@ -38,6 +38,8 @@ pub(crate) struct Reconciler {
     dirty_devs: BTreeSet<Name>,
     /// Interfaces that stopped working since the last plan was made.
     fallen: BTreeSet<Name>,
+    /// Where addresses of ours may be left, under a name that a link did not have before.
+    strays: BTreeSet<Place>,
     /// Slots the kernel refused: tried again when anything changes on their interface.
     failed: BTreeSet<Slot>,
     /// Slots whose label, broadcast address or scope was configured anew.
@@ -136,6 +138,9 @@ impl Reconciler {
         if let Some(place) = effect.vanished {
             self.vanished(&place);
         }
+        if let Some((ifindex, name)) = effect.renamed {
+            self.strays.extend(self.slots.on(&name).map(|slot| slot.place(ifindex)));
+        }
         if let Some(place) = about {
             self.dirty.extend(self.slots_at(&place));
         } else if effect.vanished.is_none() {
@@ -197,7 +202,7 @@ impl Reconciler {
                 self.settle(&slot, &Presence::PendingNoDevice);
                 continue;
             };
-            let place = Place { ifindex, address: slot.address, prefix: slot.prefix };
+            let place = slot.place(ifindex);
             match (wanted, self.table.held(&place)) {
                 (Some(_), Some(held)) if self.is_outdated(&slot, held) => {
                     removed.insert(held.place);
@@ -220,6 +225,16 @@ impl Reconciler {
                     self.deleting.insert(ifindex);
                 }
                 (None, _) => self.settle(&slot, &Presence::Absent),
+            }
+        }
+        for place in std::mem::take(&mut self.strays) {
+            // Nobody gave them to a link of this name, and the name they were given to may be
+            // another link's by now.
+            if let Some(held) = self.table.held(&place).filter(|held| held.ours)
+                && self.slots_at(&held.place).is_empty()
+            {
+                removed.insert(held.place);
+                self.deleting.insert(place.ifindex);
             }
         }
         let (mut operations, route_adds) = self.routes.plan(&self.table, &mut self.touched);

@@ -2,6 +2,7 @@
 //!
 //! A slot is an address on an interface, by name: the interface may not exist yet. Several routers
 //! may have the same one; it stays known without any until it is gone from the kernel.
+use super::change::Place;
 use crate::config::model::{Name, Vip};
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -22,6 +23,11 @@ impl Slot {
     /// Where a virtual address belongs.
     pub(crate) fn of(vip: &Vip) -> Self {
         Self { dev: vip.dev.clone(), address: vip.address, prefix: vip.prefix }
+    }
+
+    /// The same on the link with this index.
+    pub(crate) fn place(&self, ifindex: u32) -> Place {
+        Place { ifindex, address: self.address, prefix: self.prefix }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::config::model::Name;
 use crate::engine::input::{LinkAddresses, LinkState};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 use vrrp_common::ident::Mac;
 
 const SCOPE_HOST: u8 = 254;
@@ -50,6 +51,8 @@ pub(crate) struct Effect {
     pub(crate) fell: Option<Name>,
     /// An address was there before and is not any more.
     pub(crate) vanished: Option<Place>,
+    /// A link has another name now: its index, and what it was called.
+    pub(crate) renamed: Option<(u32, Name)>,
 }
 
 impl Table {
@@ -83,7 +86,9 @@ impl Table {
                 // A change of the carrier's count between two messages that say "up" is a flap
                 // whose own messages were lost or merged.
                 let flapped = old.up && new.up && old.carrier_changes != new.carrier_changes;
-                if (old.up && !new.up) || flapped || old.name != new.name {
+                // Under another Ethernet address its neighbours do not find it.
+                let readdressed = old.up && old.mac != new.mac;
+                if (old.up && !new.up) || flapped || readdressed || old.name != new.name {
                     effect.fell = Some(old.name.clone());
                 }
                 if old.name != new.name {
@@ -93,6 +98,7 @@ impl Table {
                         self.names.remove(&old.name);
                     }
                     self.names.insert(name, ifindex);
+                    effect.renamed = Some((ifindex, old.name));
                 }
             }
             None => {
@@ -112,7 +118,7 @@ impl Table {
             self.names.remove(&name);
         }
         self.routes.retain(|path| path.ifindex != Some(ifindex));
-        Effect { names: vec![name.clone()], fell: Some(name), vanished: None }
+        Effect { names: vec![name.clone()], fell: Some(name), ..Effect::default() }
     }
 
     fn address(&mut self, held: Held) -> Effect {
@@ -134,7 +140,8 @@ impl Table {
         entry.addresses.remove(&position);
         // The kernel drops a route whose preferred source is gone without a word.
         self.routes.retain(|path| path.source != Some(place.address));
-        Effect { names: vec![entry.device.name.clone()], fell: None, vanished: Some(place) }
+        let names = vec![entry.device.name.clone()];
+        Effect { names, vanished: Some(place), ..Effect::default() }
     }
 
     /// A complete listing begins: what it does not tell until [`Self::finish_listing`] is gone.
@@ -206,6 +213,7 @@ impl Table {
                 mac: Mac::default(),
                 mtu: 0,
                 state: LinkState::Missing,
+                addresses: Arc::default(),
             };
         };
         let own = || entry.addresses.values().filter(|held| !excluded(held));
@@ -222,6 +230,7 @@ impl Table {
             _ => None,
         });
         let addresses = LinkAddresses { v4, v6 };
+        let usable = own().filter(|held| !held.unusable).map(|held| held.place.address);
         let device = &entry.device;
         Link {
             name: name.clone(),
@@ -229,6 +238,7 @@ impl Table {
             mac: device.mac,
             mtu: device.mtu,
             state: if device.up { LinkState::Up(addresses) } else { LinkState::Down(addresses) },
+            addresses: usable.collect(),
         }
     }
 }

@@ -3,8 +3,8 @@ use super::work::Work;
 use crate::config::model::{Config, Instance, Name};
 use crate::engine::input::LinkState;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use vrrp_common::ident::{Mac, RouterId};
 
@@ -43,13 +43,9 @@ pub enum Command {
     Globals(Arc<Config>),
     /// Read everything from the kernel again and repair.
     Resync,
-}
-
-impl Command {
-    /// Whether it only takes addresses away.
-    const fn gives_up(&self) -> bool {
-        matches!(self, Self::Own { own: false, .. } | Self::Forget { .. })
-    }
+    /// All of these at once: an address that one router gives up and another takes over in between
+    /// never leaves the kernel.
+    Batch(Vec<Command>),
 }
 
 /// From the network task to the loop.
@@ -81,6 +77,8 @@ pub struct Link {
     pub mtu: u32,
     /// Up, down or missing, with the addresses adverts can be sent from.
     pub state: LinkState,
+    /// All of its own addresses that can be used.
+    pub addresses: Arc<[IpAddr]>,
 }
 
 /// What became of one virtual address or route.
@@ -121,10 +119,6 @@ pub struct OwnedReport {
 /// Shared with whoever reports.
 pub type Owned = Arc<Mutex<HashMap<RouterId, OwnedReport>>>;
 
-/// Where addresses are only to be removed, the time for another router to ask for them first. Taking
-/// over never waits.
-const LINGER: Duration = Duration::from_millis(1);
-
 /// What may be set about the task itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Options {
@@ -162,29 +156,17 @@ pub async fn run(
     work.list().await?;
     loop {
         work.settle().await?;
-        let mut gives_up = false;
         tokio::select! {
             command = commands.recv() => match command {
-                Some(command) => {
-                    gives_up = command.gives_up();
-                    work.command(command);
-                }
+                Some(command) => work.command(command),
                 None => break,
             },
             ready = work.readable() => ready?,
             () = work.due() => {}
         }
-        // Many commands make one plan: a whole transition is one batch, and an address that moves
-        // from one router to another never leaves the kernel.
-        loop {
-            while let Ok(command) = commands.try_recv() {
-                gives_up &= command.gives_up();
-                work.command(command);
-            }
-            if !std::mem::take(&mut gives_up) {
-                break;
-            }
-            tokio::time::sleep(LINGER).await;
+        // What is there by now makes one plan.
+        while let Ok(command) = commands.try_recv() {
+            work.command(command);
         }
     }
     work.settle().await?;

@@ -9,7 +9,7 @@ use super::task::{Command, Event, Link, Options, Owned};
 use crate::config::model::Name;
 use anyhow::Context;
 use socket2::Socket;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, hash_map};
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -40,6 +40,7 @@ pub(super) struct Work<E> {
     sockets: HashMap<u32, Socket>,
     events: E,
     owned: Owned,
+    options: Options,
     /// Links as they were last told.
     told: HashMap<Name, Link>,
     /// Everything has to be read again.
@@ -60,6 +61,7 @@ impl<E: Fn(Event)> Work<E> {
             sockets: HashMap::new(),
             events,
             owned,
+            options,
             told: HashMap::new(),
             lapsed: false,
             listed: false,
@@ -86,8 +88,18 @@ impl<E: Fn(Event)> Work<E> {
             Command::Globals(config) => {
                 let globals = &config.globals;
                 self.announcer.set_intervals(globals.garp_interval, globals.gna_interval);
+                let buffer = globals.netlink_buffer.and_then(|bytes| usize::try_from(bytes).ok());
+                let buffer = buffer.unwrap_or(self.options.receive_buffer);
+                if let Err(error) = self.netlink.set_receive_buffer(buffer) {
+                    tracing::warn!(%error, "the netlink receive buffer stays as it is");
+                }
             }
             Command::Resync => self.lapsed = true,
+            Command::Batch(commands) => {
+                for command in commands {
+                    self.command(command);
+                }
+            }
         }
     }
 
@@ -313,36 +325,44 @@ impl<E: Fn(Event)> Work<E> {
                 _ => self.announcer.unsent(*which),
             }
         }
-        if frames.is_empty() {
-            return;
-        }
-        let socket = match self.sockets.entry(lane.0) {
-            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => match sys::packet_socket(lane.0) {
-                Ok(socket) => entry.insert(socket),
-                Err(error) => {
-                    tracing::debug!(ifindex = lane.0, %error, "cannot announce");
-                    return;
-                }
-            },
-        };
-        let packets: Vec<_> = frames.iter().map(|(_, frame)| (None, frame.as_slice())).collect();
-        let mut gone = false;
-        sys::send_all(socket, &packets, |number, outcome| {
-            let which = frames[number].0;
-            match outcome {
-                Ok(()) => self.reconciler.announced(which.0, which.1),
-                Err(error) if is_full(&error) => self.announcer.refused(lane, which, now),
-                Err(error) => {
-                    // A dead link: it is announced when it returns.
-                    self.announcer.unsent(which);
-                    gone |= error.raw_os_error() != Some(libc::ENETDOWN);
-                    tracing::debug!(ifindex = lane.0, %error, "announcement not sent");
-                }
+        // A link that left the namespace and came back has its index and none of its sockets.
+        for last in [false, true] {
+            if frames.is_empty() {
+                return;
             }
-        });
-        if gone {
-            self.sockets.remove(&lane.0);
+            let socket = match self.sockets.entry(lane.0) {
+                hash_map::Entry::Occupied(entry) => entry.into_mut(),
+                hash_map::Entry::Vacant(entry) => match sys::packet_socket(lane.0) {
+                    Ok(socket) => entry.insert(socket),
+                    Err(error) => {
+                        tracing::debug!(ifindex = lane.0, %error, "cannot announce");
+                        return;
+                    }
+                },
+            };
+            let packets: Vec<_> =
+                frames.iter().map(|(_, frame)| (None, frame.as_slice())).collect();
+            let mut failed = BTreeSet::new();
+            sys::send_all(socket, &packets, |number, outcome| {
+                let which = frames[number].0;
+                match outcome {
+                    Ok(()) => self.reconciler.announced(which.0, which.1),
+                    Err(error) if is_full(&error) => self.announcer.refused(lane, which, now),
+                    Err(error) => {
+                        failed.insert(number);
+                        if last {
+                            // A dead link: it is announced when it returns.
+                            self.announcer.unsent(which);
+                            tracing::debug!(ifindex = lane.0, %error, "announcement not sent");
+                        }
+                    }
+                }
+            });
+            if !failed.is_empty() {
+                self.sockets.remove(&lane.0);
+            }
+            let left = frames.into_iter().enumerate().filter(|(n, _)| failed.contains(n));
+            frames = left.map(|(_, frame)| frame).collect();
         }
     }
 

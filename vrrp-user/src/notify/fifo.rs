@@ -1,166 +1,136 @@
-//! How do the lines of `notify_fifo` get to their reader.
+//! How do the lines of `notify_fifo` get to their reader, and who is the reader.
 //!
-//! A thread of its own writes; the loop hands lines over through a bounded queue and never waits.
-//! A FIFO without a reader, or with a slow one, loses lines, which are counted and said once.
+//! Writing never waits. A FIFO without a reader, or with a slow one, loses lines, which are counted
+//! and said. The script of a FIFO is started with its path, and again by a reload if it has ended.
+use crate::config::host::{Account, Host as _};
+use crate::program::host::System;
+use crate::program::launch::{self, Run, Runnable};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
-use vrrp_common::ident::Priority;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
-/// Lines that may wait for the writer.
-const QUEUE: usize = 8192;
-
-/// The loop's end.
-#[derive(Debug)]
-pub struct Fifo {
-    lines: Option<SyncSender<Message>>,
-    writer: Option<JoinHandle<()>>,
-    dropped: u64,
-}
-
-#[derive(Debug)]
-enum Message {
-    Line(String),
-    Paths(Vec<PathBuf>),
-}
-
-/// What a line says happened: keepalived's words.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Event {
-    /// Became master.
-    Master,
-    /// Became backup.
-    Backup,
-    /// Fell into FAULT, or was removed by a reload.
-    Fault,
-    /// The daemon stops.
-    Stop,
-    /// Priority changed while master.
-    MasterPriority,
-    /// Priority changed otherwise.
-    BackupPriority,
-}
-
-impl Event {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Master => "MASTER",
-            Self::Backup => "BACKUP",
-            Self::Fault => "FAULT",
-            Self::Stop => "STOP",
-            Self::MasterPriority => "MASTER_PRIORITY",
-            Self::BackupPriority => "BACKUP_PRIORITY",
-        }
-    }
-}
-
-/// The line keepalived writes for an instance.
-pub fn line(name: &str, event: Event, Priority(priority): Priority) -> String {
-    format!("INSTANCE \"{name}\" {} {priority}\n", event.word())
-}
-
-impl Fifo {
-    /// Starts the writer.
-    pub fn start() -> std::io::Result<Self> {
-        let (lines, received) = sync_channel(QUEUE);
-        let writer = std::thread::Builder::new()
-            .name("notify".to_owned())
-            .spawn(move || write_all(&received))?;
-        Ok(Self { lines: Some(lines), writer: Some(writer), dropped: 0 })
-    }
-
-    /// Writes to these from now on; those no longer named are removed if we made them.
-    pub fn set_paths(&mut self, paths: Vec<PathBuf>) {
-        self.post(Message::Paths(paths));
-    }
-
-    /// Hands a line over.
-    pub fn send(&mut self, line: String) {
-        self.post(Message::Line(line));
-    }
-
-    fn post(&mut self, message: Message) {
-        let Some(lines) = &self.lines else { return };
-        if let Err(TrySendError::Full(_)) = lines.try_send(message) {
-            if self.dropped == 0 {
-                tracing::warn!("notify FIFO: lines are dropped, the writer does not keep up");
-            }
-            self.dropped += 1;
-        }
-    }
-}
-
-impl Drop for Fifo {
-    fn drop(&mut self) {
-        self.lines = None;
-        if let Some(writer) = self.writer.take() {
-            // The writer only ever writes without blocking, so it ends at once.
-            let _ = writer.join();
-        }
-    }
-}
+/// How long a reader may go on with what it has not read, once nothing is written any more.
+const READING: Duration = Duration::from_millis(300);
+/// How long it may take after it was asked to end.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A FIFO that is open for writing.
-struct Target {
+pub(super) struct Fifo {
     path: PathBuf,
     file: File,
     created: bool,
-    complained: bool,
+    lost: u64,
+    reader: Option<Reader>,
 }
 
-fn write_all(messages: &Receiver<Message>) {
-    let mut targets: Vec<Target> = Vec::new();
-    for message in messages {
-        match message {
-            Message::Line(line) => targets.iter_mut().for_each(|target| target.write(&line)),
-            Message::Paths(paths) => {
-                let (kept, gone): (Vec<_>, Vec<_>) =
-                    targets.into_iter().partition(|target| paths.contains(&target.path));
-                gone.into_iter().for_each(Target::remove);
-                targets = kept;
-                for path in paths {
-                    if targets.iter().all(|target| target.path != path) {
-                        match open(&path) {
-                            Ok(target) => targets.push(target),
-                            Err(e) => tracing::error!("notify FIFO {}: {e}", path.display()),
-                        }
-                    }
-                }
+/// The script at the other end.
+struct Reader {
+    runnable: Runnable,
+    task: JoinHandle<()>,
+    end: oneshot::Sender<()>,
+}
+
+/// What is to be written to, by whom it is read, and to whom it belongs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Wanted {
+    pub(super) path: PathBuf,
+    pub(super) script: Option<Runnable>,
+    /// To whom it is given if it is made.
+    pub(super) owner: Option<Account>,
+}
+
+impl Fifo {
+    /// Opens the FIFO, making it where nothing is there.
+    pub(super) fn open(wanted: Wanted) -> std::io::Result<Self> {
+        let (file, created) = open(&wanted.path, wanted.owner)?;
+        let mut fifo = Self { path: wanted.path, file, created, lost: 0, reader: None };
+        fifo.read_by(wanted.script);
+        Ok(fifo)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its reader from now on. One that runs and is the same goes on.
+    pub(super) fn read_by(&mut self, script: Option<Runnable>) {
+        let running = self.reader.as_ref().filter(|reader| !reader.task.is_finished());
+        if running.map(|reader| &reader.runnable) == script.as_ref() {
+            return;
+        }
+        if let Some(reader) = self.reader.take() {
+            // Its task sees to it that it ends.
+            drop(reader.end);
+        }
+        let Some(runnable) = script else { return };
+        let path = self.path.to_string_lossy().into_owned();
+        match runnable.start(&[&path]) {
+            Ok(run) => {
+                let (end, ended) = oneshot::channel();
+                let task = tokio::spawn(keep(run, path, ended));
+                self.reader = Some(Reader { runnable, task, end });
             }
+            Err(e) => tracing::error!("notify FIFO {path}: {} not started: {e}", runnable.name()),
         }
     }
-    targets.into_iter().for_each(Target::remove);
-}
 
-impl Target {
-    fn write(&mut self, line: &str) {
+    pub(super) fn write(&mut self, line: &str) {
         // A line is shorter than PIPE_BUF, so it is written whole or not at all.
         match self.file.write_all(line.as_bytes()) {
-            Ok(()) => self.complained = false,
+            Ok(()) => {
+                if self.lost > 0 {
+                    let (path, lost) = (self.path.display(), self.lost);
+                    tracing::warn!("notify FIFO {path}: {lost} lines were lost");
+                    self.lost = 0;
+                }
+            }
             // Open for reading as well, so a missing reader fills the pipe instead of failing.
             Err(e) => {
-                if !self.complained {
+                if self.lost == 0 {
                     let full = e.kind() == ErrorKind::WouldBlock;
                     let why = if full { "it is full: is anything reading it?" } else { "" };
                     tracing::warn!("notify FIFO {}: line lost: {e} {why}", self.path.display());
                 }
-                self.complained = true;
+                self.lost += 1;
             }
         }
     }
 
-    fn remove(self) {
+    /// Writes no more, and ends the reader once it has read what there is.
+    pub(super) async fn close(self) {
+        // First the name, so that a reader that opens it again finds nothing.
         if self.created {
             let _ = std::fs::remove_file(&self.path);
+        }
+        drop(self.file);
+        if let Some(mut reader) = self.reader {
+            if tokio::time::timeout(READING, &mut reader.task).await.is_err() {
+                drop(reader.end);
+                let _ = reader.task.await;
+            }
         }
     }
 }
 
-/// Opens the FIFO, making it where nothing is there.
-fn open(path: &Path) -> std::io::Result<Target> {
+/// Sees to it that a reader that ends is no zombie, and that it ends when it is to.
+async fn keep(mut run: Run, path: String, end: oneshot::Receiver<()>) {
+    tokio::select! {
+        status = run.ended() => match status {
+            Ok(status) => tracing::warn!(
+                "notify FIFO {path}: its script {}; a reload starts it again",
+                launch::words(status)
+            ),
+            Err(e) => tracing::error!("notify FIFO {path}: its script was lost: {e}"),
+        },
+        _ = end => run.end(GRACE).await,
+    }
+}
+
+fn open(path: &Path, owner: Option<Account>) -> std::io::Result<(File, bool)> {
     use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
     let created = match mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR) {
         Ok(()) => true,
@@ -173,7 +143,14 @@ fn open(path: &Path) -> std::io::Result<Target> {
     if !file.metadata()?.file_type().is_fifo() {
         return Err(std::io::Error::other("it exists and is not a FIFO"));
     }
-    Ok(Target { path: path.to_owned(), file, created, complained: false })
+    if created {
+        // As keepalived's: everybody may read, but reading takes lines from other readers.
+        rustix::fs::fchmod(&file, Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH)?;
+        if let Some(Account { uid, gid }) = owner.filter(|owner| *owner != System.own()) {
+            fchown(&file, Some(uid), Some(gid))?;
+        }
+    }
+    Ok((file, created))
 }
 
 #[cfg(test)]
@@ -181,23 +158,19 @@ mod tests {
     use super::*;
     use std::io::Read as _;
 
-    #[test]
-    fn lines_arrive_and_what_was_made_is_removed() {
+    #[tokio::test]
+    async fn lines_arrive_and_what_was_made_is_removed() {
         let directory = std::env::temp_dir().join(format!("xvrrp-fifo-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let path = directory.join("fifo");
-        let mut fifo = Fifo::start().unwrap();
-        fifo.set_paths(vec![path.clone()]);
-        fifo.send(line("VI_1", Event::Master, Priority(100)));
-        let mut reader = loop {
-            if let Ok(file) = File::open(&path) {
-                break file;
-            }
-        };
+        let mut fifo =
+            Fifo::open(Wanted { path: path.clone(), script: None, owner: None }).unwrap();
+        fifo.write("INSTANCE \"VI_1\" MASTER 100\n");
+        let mut reader = File::open(&path).unwrap();
         let mut text = [0; 27];
         reader.read_exact(&mut text).unwrap();
         assert_eq!(&text, b"INSTANCE \"VI_1\" MASTER 100\n");
-        drop(fifo);
+        fifo.close().await;
         assert!(!path.exists());
         std::fs::remove_dir_all(&directory).unwrap();
     }
@@ -206,8 +179,18 @@ mod tests {
     fn a_plain_file_is_left_alone() {
         let path = std::env::temp_dir().join(format!("xvrrp-nofifo-{}", std::process::id()));
         std::fs::write(&path, "mine").unwrap();
-        assert!(open(&path).is_err());
+        assert!(open(&path, None).is_err());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
         std::fs::remove_file(&path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_full_pipe_loses_lines_and_waits_for_nobody() {
+        let path = std::env::temp_dir().join(format!("xvrrp-full-{}", std::process::id()));
+        let mut fifo = Fifo::open(Wanted { path, script: None, owner: None }).unwrap();
+        let line = format!("{}\n", "x".repeat(1000));
+        (0..200).for_each(|_| fifo.write(&line));
+        assert!(fifo.lost > 0 && fifo.lost < 200, "{}", fifo.lost);
+        fifo.close().await;
     }
 }

@@ -1,19 +1,33 @@
 //! What does one router look like, key and value.
+use super::grid::{Style, painted};
 use super::model::Instance;
 use super::table::age;
+use super::why::reason_words;
 use std::fmt::Write as _;
 
 /// Everything about one instance, as `xvrrp show NAME` prints it.
-pub fn instance(instance: &Instance) -> String {
+pub fn instance(instance: &Instance, style: Style) -> String {
     let mut text = String::new();
     let mut put = |key: &str, value: String| {
         let _ = writeln!(text, "{:<32} {value}", format!("{key}:"));
     };
     let unknown = || "unknown".to_owned();
     put("Instance", instance.name.clone());
-    put("State", format!("{} for {}", instance.state, age(instance.since_ms)));
+    put("State", format!("{} for {}", painted(&instance.state, style), age(instance.since_ms)));
+    if let Some(timer) = instance.timer_ms {
+        put("Timer Left", format!("{timer} ms"));
+    }
+    if let Some(hold) = instance.hold_ms {
+        put("Held Back", format!("for {} (demoted by an operator)", age(hold)));
+    }
     for fault in &instance.faults {
-        put("  Fault", format!("{} {}", fault_words(&fault.reason), fault.object));
+        put(
+            "  Fault",
+            format!("{} {}{}", reason_words(&fault.reason), fault.object, more(&fault.detail)),
+        );
+    }
+    if let Some(group) = &instance.group {
+        put("Sync Group", group.clone());
     }
     put("Interface", instance.interface.clone());
     put("Virtual Router ID", instance.vrid.to_string());
@@ -28,7 +42,8 @@ pub fn instance(instance: &Instance) -> String {
     put("Priority", instance.base_priority.to_string());
     put("Effective Priority", instance.priority.to_string());
     for weight in &instance.weights {
-        put("  Weight", format!("{:+} by {}", weight.weight, weight.object));
+        let (by, kind) = (&weight.object, &weight.kind);
+        put("  Weight", format!("{:+} by {kind} {by}{}", weight.weight, more(&weight.detail)));
     }
     put("Preempt Mode", if instance.preempt { "yes" } else { "no" }.to_owned());
     put("Advertisement Interval", millis(instance.advert_interval_us));
@@ -47,7 +62,8 @@ pub fn instance(instance: &Instance) -> String {
     put("Priority Zero Sent", instance.priority_zero_sent.to_string());
     put("Addresses", instance.addresses.len().to_string());
     for address in &instance.addresses {
-        let mut words = format!("{} dev {}: {}", address.address, address.dev, address.state);
+        let state = painted(&address.state, style);
+        let mut words = format!("{} dev {}: {state}", address.address, address.dev);
         if let Some(why) = &address.why {
             let _ = write!(words, ": {why}");
         }
@@ -71,16 +87,9 @@ pub fn instance(instance: &Instance) -> String {
     text
 }
 
-fn fault_words(reason: &str) -> &str {
-    match reason {
-        "interface" => "its interface is down or missing:",
-        "no-source" => "no address to send from on",
-        "dataplane" => "no place to send and receive its adverts on",
-        "tracked-interface" => "tracked interface is down or missing:",
-        "address-interface" => "interface of a virtual address is down or missing:",
-        "route-interface" => "interface of a virtual route is down or missing:",
-        other => other,
-    }
+/// What is known beside, in brackets.
+fn more(detail: &Option<String>) -> String {
+    detail.as_ref().map_or_else(String::new, |detail| format!(" ({detail})"))
 }
 
 /// Microseconds as milliseconds with up to three decimals.

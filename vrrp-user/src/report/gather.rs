@@ -1,15 +1,16 @@
 //! How do the engine's, the network's and the dataplane's views become one snapshot.
 use super::standard::Clock;
-use super::{model, standard};
-use crate::config::model::{Route, Vip};
+use super::{model, standard, why};
+use crate::config::model::{Name, Route, Vip};
 use crate::dataplane::port::{Path, PortReport};
-use crate::engine::snapshot::{Reason, RouterSnapshot, State};
+use crate::engine::snapshot::{GroupSnapshot, RouterSnapshot, State};
 use crate::net::task::{OwnedReport, Presence};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use vrrp_common::counter::Counter;
 use vrrp_common::ident::{Family, Priority, Version};
 use vrrp_common::layout::Counts;
+use vrrp_common::time::Instant;
 
 /// One router's report.
 pub fn instance(
@@ -56,7 +57,8 @@ pub fn instance(
             Version::V3 => 3,
         },
         v2_interop: config.v2_interop,
-        state: router.state.to_string(),
+        state: router.shown().to_string(),
+        group: router.group.as_ref().map(|group| group.to_string()),
         priority: router.effective_priority.0,
         base_priority: config.priority.0,
         since_ms: millis(clock.now.since(router.since)),
@@ -72,19 +74,13 @@ pub fn instance(
         master_interval_us: micros(router.master_interval),
         skew_us: micros(router.skew),
         down_interval_us: micros(router.down_interval),
-        faults: router
-            .faults
-            .iter()
-            .map(|fault| model::Fault {
-                reason: reason(fault.reason).to_owned(),
-                object: fault.object.to_string(),
-            })
-            .collect(),
-        weights: router
-            .weights
-            .iter()
-            .map(|(object, weight)| model::Weight { object: object.to_string(), weight: *weight })
-            .collect(),
+        timer_ms: router.deadline.map(|at| millis(at.since(clock.now))),
+        hold_ms: router
+            .held_until
+            .filter(|until| *until > clock.now)
+            .map(|until| millis(until.since(clock.now))),
+        faults: why::faults(router),
+        weights: why::weights(router),
         addresses: addresses.collect(),
         routes: routes.collect(),
         adverts_sent: router.adverts_sent,
@@ -108,9 +104,50 @@ pub fn port(port: &PortReport) -> model::Port {
     }
 }
 
+/// Only what is counted.
+pub fn counted(snapshot: &model::Snapshot) -> model::Counters {
+    let instances = snapshot.instances.iter().map(|instance| {
+        let mut counters = instance.counters.clone();
+        let own = [
+            ("adverts_sent", instance.adverts_sent),
+            ("priority_zero_sent", instance.priority_zero_sent),
+            ("became_master", instance.became_master),
+            ("released_master", instance.released_master),
+        ];
+        counters.extend(own.map(|(name, count)| (name.to_owned(), count)));
+        (instance.name.clone(), counters)
+    });
+    let ports = snapshot.ports.iter().map(|port| (port.interface.clone(), port.counters.clone()));
+    model::Counters {
+        instances: instances.collect(),
+        ports: ports.collect(),
+        controller: snapshot.controller.clone(),
+    }
+}
+
+/// One transition's report.
+pub fn event(
+    clock: Clock,
+    at: Instant,
+    instance: &str,
+    (from, to): (State, State),
+    priority: Priority,
+    why: String,
+) -> model::Event {
+    model::Event {
+        datetime: standard::datetime(clock, at),
+        ago_ms: millis(clock.now.since(at)),
+        instance: instance.to_owned(),
+        from: from.to_string(),
+        to: to.to_string(),
+        priority: priority.0,
+        why,
+    }
+}
+
 /// Counters by name, those at zero included: a counter that appears with its first event cannot be
 /// told from one that does not exist.
-fn counters(counts: &Counts) -> BTreeMap<String, u64> {
+pub fn counters(counts: &Counts) -> BTreeMap<String, u64> {
     Counter::ALL
         .iter()
         .zip(counts.0)
@@ -118,15 +155,16 @@ fn counters(counts: &Counts) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// A fault's kind as reports name it.
-pub const fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Interface => "interface",
-        Reason::NoSource => "no-source",
-        Reason::Dataplane => "dataplane",
-        Reason::TrackedInterface => "tracked-interface",
-        Reason::AddressInterface => "address-interface",
-        Reason::RouteInterface => "route-interface",
+/// One sync group's report.
+pub fn group(now: Instant, group: &GroupSnapshot) -> model::Group {
+    let names = |names: &[Name]| names.iter().map(|name| name.to_string()).collect();
+    model::Group {
+        name: group.name.to_string(),
+        state: group.state.to_string(),
+        since_ms: millis(now.since(group.since)),
+        members: names(&group.members),
+        faulty: names(&group.faulty),
+        ready: names(&group.ready),
     }
 }
 

@@ -22,8 +22,14 @@ pub struct Snapshot {
     pub config: String,
     /// Why the last reload was refused, if it was.
     pub reload_error: Option<String>,
+    /// Log lines that were dropped, for nobody read them in time.
+    #[serde(default)]
+    pub log_dropped: u64,
     /// Routers, by name.
     pub instances: Vec<Instance>,
+    /// Sync groups, by name.
+    #[serde(default)]
+    pub groups: Vec<Group>,
     /// Where adverts come in.
     pub ports: Vec<Port>,
     /// What the controller had to do itself.
@@ -50,6 +56,9 @@ pub struct Instance {
     pub v2_interop: bool,
     /// `INIT`, `BACKUP`, `MASTER` or `FAULT`.
     pub state: String,
+    /// Its sync group.
+    #[serde(default)]
+    pub group: Option<String>,
     /// Effective priority.
     pub priority: u8,
     /// Configured priority.
@@ -74,6 +83,12 @@ pub struct Instance {
     pub skew_us: u64,
     /// Active_Down_Interval.
     pub down_interval_us: u64,
+    /// Time until its next timer ends: in BACKUP that of the master's silence.
+    #[serde(default)]
+    pub timer_ms: Option<u64>,
+    /// Time for which it preempts no other master, for an operator demoted it.
+    #[serde(default)]
+    pub hold_ms: Option<u64>,
     /// Why it is in FAULT.
     pub faults: Vec<Fault>,
     /// What makes the effective priority differ from the configured one.
@@ -97,22 +112,49 @@ pub struct Instance {
     pub ietf_vrrp: standard::Router,
 }
 
+/// One sync group.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Group {
+    /// Name in the configuration.
+    pub name: String,
+    /// The state of all of its members.
+    pub state: String,
+    /// Time in this state.
+    pub since_ms: u64,
+    /// Its members.
+    pub members: Vec<String>,
+    /// Those that have faults of their own.
+    pub faulty: Vec<String>,
+    /// Those that could be master, but wait for others.
+    pub ready: Vec<String>,
+}
+
 /// One reason for FAULT.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Fault {
-    /// Kind: `interface`, `no-source`, `dataplane`, `tracked-interface`, `address-interface`, `route-interface`.
+    /// Kind: `interface`, `no-source`, `dataplane`, `tracked-interface`, `address-interface`,
+    /// `route-interface`, `source-missing`, `script`, `file`, `process`, `awaited` or `group-member`.
     pub reason: String,
-    /// Interface, address or route.
+    /// What it is about.
     pub object: String,
+    /// What is known of that, in words.
+    #[serde(default)]
+    pub detail: Option<String>,
 }
 
 /// One tracked object's part in the priority.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Weight {
+    /// `interface`, `script`, `file` or `process`.
+    #[serde(default)]
+    pub kind: String,
     /// The object.
     pub object: String,
     /// What it adds.
     pub weight: i16,
+    /// What is known of it, in words.
+    #[serde(default)]
+    pub detail: Option<String>,
 }
 
 /// One virtual address.
@@ -177,4 +219,68 @@ pub struct Controller {
     pub wakeups: u64,
     /// Adverts the kernel would not send.
     pub send_errors: u64,
+}
+
+/// Only what is counted.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Counters {
+    /// By instance, by counter: what it sent and became, and what it received by verdict and remark.
+    pub instances: BTreeMap<String, BTreeMap<String, u64>>,
+    /// By interface, by reason: packets that belong to no router.
+    pub ports: BTreeMap<String, BTreeMap<String, u64>>,
+    /// What the controller had to do itself.
+    pub controller: Controller,
+}
+
+/// One transition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When (RFC 3339, UTC).
+    pub datetime: String,
+    /// How long ago.
+    pub ago_ms: u64,
+    /// Name of the instance.
+    pub instance: String,
+    /// State before.
+    pub from: String,
+    /// State since.
+    pub to: String,
+    /// Effective priority.
+    pub priority: u8,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// The XDP program as the kernel knows it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Program {
+    /// Kernel id.
+    pub id: u32,
+    /// Name.
+    pub name: String,
+    /// Instructions the verifier went through.
+    pub verified_instructions: Option<u32>,
+    /// Size in bytes before it was compiled for the processor.
+    pub size: Option<u32>,
+    /// Size in bytes for the processor; nothing where it is interpreted.
+    pub jited_size: Option<u32>,
+    /// Times it ran while the kernel counted them.
+    pub runs: u64,
+    /// Time it ran meanwhile.
+    pub run_time_ns: u64,
+    /// Whether the kernel counts runs at this moment.
+    pub counting: bool,
+    /// Where it is.
+    pub interfaces: Vec<Hook>,
+}
+
+/// An interface and what was decided there.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Hook {
+    /// Interface.
+    pub interface: String,
+    /// `xdp-native`, `xdp-skb` or `socket`.
+    pub path: String,
+    /// Packets by verdict and remark, of all routers there and of none.
+    pub counters: BTreeMap<String, u64>,
 }

@@ -209,7 +209,7 @@ fn sums(
 }
 
 /// A moment as RFC 3339 writes it, in UTC.
-fn datetime(clock: Clock, at: Instant) -> String {
+pub(super) fn datetime(clock: Clock, at: Instant) -> String {
     let wall = clock.wall.saturating_sub(clock.now.since(at));
     let (seconds, millis) = (wall.as_secs(), wall.subsec_millis());
     let (year, month, day) = date(seconds / 86_400);

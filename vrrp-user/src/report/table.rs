@@ -1,25 +1,55 @@
 //! What do many routers look like, a line each.
-use super::model::{Instance, Snapshot};
+use super::grid::{Column, Style, lines};
+use super::model::{Event, Instance, Snapshot};
 
 /// Columns of `xvrrp show`.
-const COLUMNS: [&str; 8] =
-    ["Name", "Interface", "VRID", "State", "Priority", "Last Transition", "Master", "Path"];
+const COLUMNS: [Column; 8] = [
+    Column("Name", false),
+    Column("Interface", false),
+    Column("VRID", true),
+    Column("State", false),
+    Column("Priority", true),
+    Column("Last Transition", false),
+    Column("Master", false),
+    Column("Path", false),
+];
 
-/// The overview: one line per instance, sorted by name, then what needs attention.
-pub fn overview(snapshot: &Snapshot) -> String {
+/// Columns of `xvrrp show brief`, in the order of Cisco's `show vrrp brief`.
+const BRIEF: [Column; 10] = [
+    Column("Interface", false),
+    Column("Grp", true),
+    Column("A-F", false),
+    Column("Pri", true),
+    Column("Time", true),
+    Column("Own", false),
+    Column("Pre", false),
+    Column("State", false),
+    Column("Master addr", false),
+    Column("Group addr", false),
+];
+
+/// Columns of `xvrrp show events`.
+const EVENTS: [Column; 6] = [
+    Column("When", false),
+    Column("Name", false),
+    Column("From", false),
+    Column("To", false),
+    Column("Priority", true),
+    Column("Why", false),
+];
+
+/// Instances, by name.
+fn sorted(snapshot: &Snapshot) -> Vec<&Instance> {
     let mut instances: Vec<&Instance> = snapshot.instances.iter().collect();
     instances.sort_by(|a, b| a.name.cmp(&b.name));
+    instances
+}
+
+/// The overview: one line per instance, sorted by name, then what needs attention.
+pub fn overview(snapshot: &Snapshot, style: Style) -> String {
+    let instances = sorted(snapshot);
     let rows: Vec<[String; 8]> = instances.iter().map(|instance| row(instance)).collect();
-    let mut widths = COLUMNS.map(str::len);
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = line(&COLUMNS.map(str::to_owned), &widths);
-    for row in &rows {
-        text.push_str(&line(row, &widths));
-    }
+    let mut text = lines(COLUMNS, &rows, style);
     for instance in instances {
         for fault in &instance.faults {
             text.push_str(&format!(
@@ -36,6 +66,10 @@ pub fn overview(snapshot: &Snapshot) -> String {
                 ));
             }
         }
+    }
+    for group in &snapshot.groups {
+        let members = group.members.join(", ");
+        text.push_str(&format!("group {}: {}: {members}\n", group.name, group.state));
     }
     for port in &snapshot.ports {
         if let Some(why) = &port.why {
@@ -62,19 +96,61 @@ fn row(instance: &Instance) -> [String; 8] {
     ]
 }
 
-/// Numbers to the right, words to the left, nothing after the last word.
-fn line(cells: &[String; 8], widths: &[usize; 8]) -> String {
-    let mut text = String::new();
-    for (i, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        if i > 0 {
-            text.push_str("  ");
+/// One line per instance, by interface and group.
+pub fn brief(snapshot: &Snapshot, style: Style) -> String {
+    let mut instances = sorted(snapshot);
+    instances
+        .sort_by(|a, b| (&a.interface, a.vrid, &a.family).cmp(&(&b.interface, b.vrid, &b.family)));
+    let rows: Vec<[String; 10]> = instances.iter().map(|instance| brief_row(instance)).collect();
+    lines(BRIEF, &rows, style)
+}
+
+fn brief_row(instance: &Instance) -> [String; 10] {
+    let mark = |is: bool, letter: &str| if is { letter.to_owned() } else { String::new() };
+    let dash = || "-".to_owned();
+    let master = match instance.master.as_deref() {
+        Some("self") => instance.source.clone(),
+        other => other.map(str::to_owned),
+    };
+    let first = instance.addresses.first();
+    [
+        instance.interface.clone(),
+        instance.vrid.to_string(),
+        if instance.family == "ipv6" { "IPv6" } else { "IPv4" }.to_owned(),
+        instance.priority.to_string(),
+        (instance.down_interval_us / 1000).to_string(),
+        mark(instance.base_priority == 255, "Y"),
+        mark(instance.preempt, "Y"),
+        match instance.state.as_str() {
+            "MASTER" => "Master",
+            "BACKUP" => "Backup",
+            "FAULT" => "Fault",
+            _ => "Init",
         }
-        match i {
-            2 | 4 => text.push_str(&format!("{cell:>width$}")),
-            _ => text.push_str(&format!("{cell:<width$}")),
-        }
-    }
-    format!("{}\n", text.trim_end())
+        .to_owned(),
+        master.unwrap_or_else(dash),
+        first.map_or_else(dash, |address| {
+            address.address.split('/').next().unwrap_or_default().to_owned()
+        }),
+    ]
+}
+
+/// Transitions, the last one last.
+pub fn events(events: &[Event], style: Style) -> String {
+    let rows: Vec<[String; 6]> = events
+        .iter()
+        .map(|event| {
+            [
+                event.datetime.clone(),
+                event.instance.clone(),
+                event.from.clone(),
+                event.to.clone(),
+                event.priority.to_string(),
+                event.why.clone(),
+            ]
+        })
+        .collect();
+    lines(EVENTS, &rows, style)
 }
 
 /// The two largest units of a time, as in `3m2s`.
@@ -114,7 +190,8 @@ mod tests {
             ..Instance::default()
         };
         let mut second = instance("VI_10", "FAULT");
-        second.faults = vec![Fault { reason: "interface".into(), object: "eth4".into() }];
+        second.faults =
+            vec![Fault { reason: "interface".into(), object: "eth4".into(), ..Fault::default() }];
         let mut first = instance("A", "MASTER");
         first.addresses = vec![Address {
             address: "2.2.2.2/24".into(),
@@ -124,12 +201,37 @@ mod tests {
         }];
         let snapshot = Snapshot { instances: vec![second, first], ..Snapshot::default() };
         assert_eq!(
-            overview(&snapshot),
+            overview(&snapshot, Style::default()),
             "Name   Interface  VRID  State   Priority  Last Transition  Master  Path\n\
              A      eth0         51  MASTER       100  3m2s             self    xdp-native\n\
              VI_10  eth0         51  FAULT        100  3m2s             self    xdp-native\n\
              A: 2.2.2.2/24 dev ETH4: pending (link down)\n\
              VI_10: fault: interface eth4\n"
+        );
+    }
+
+    #[test]
+    fn brief_is_in_ciscos_order() {
+        let instance = Instance {
+            name: "VI_1".into(),
+            interface: "eth0".into(),
+            vrid: 51,
+            family: "ipv4".into(),
+            state: "MASTER".into(),
+            priority: 255,
+            base_priority: 255,
+            preempt: true,
+            down_interval_us: 3_003_906,
+            master: Some("self".into()),
+            source: Some("10.0.0.1".into()),
+            addresses: vec![Address { address: "10.0.0.100/24".into(), ..Address::default() }],
+            ..Instance::default()
+        };
+        let snapshot = Snapshot { instances: vec![instance], ..Snapshot::default() };
+        assert_eq!(
+            brief(&snapshot, Style::default()),
+            "Interface  Grp  A-F   Pri  Time  Own  Pre  State   Master addr  Group addr\n\
+             eth0        51  IPv4  255  3003  Y    Y    Master  10.0.0.1     10.0.0.100\n"
         );
     }
 

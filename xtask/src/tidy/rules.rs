@@ -6,8 +6,9 @@ use super::code::{Token, tokens};
 const LONGEST: usize = 500;
 
 /// The only files with `unsafe`: the accessor and the map pointers of the XDP program, the bridge
-/// and the shared memory of the dataplane, and calls that no crate offers, in the daemon and tests.
-const UNSAFE: [&str; 11] = [
+/// and the shared memory of the dataplane, calls that no crate offers, in the daemon and tests, and what happens between fork and exec.
+const UNSAFE: [&str; 13] = [
+    "tests/src/bench/wire.rs",
     "tests/src/kernel_rig.rs",
     "tests/src/lab/socket.rs",
     "vrrp-ebpf/src/main.rs",
@@ -19,6 +20,7 @@ const UNSAFE: [&str; 11] = [
     "vrrp-user/src/dataplane/shared.rs",
     "vrrp-user/src/dataplane/sys.rs",
     "vrrp-user/src/net/sys.rs",
+    "vrrp-user/src/program/sys.rs",
 ];
 
 /// Folders whose code takes everything as an argument.

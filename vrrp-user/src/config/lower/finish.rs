@@ -3,6 +3,7 @@ use super::globals::{GarpDraft, Global};
 use super::instance::Draft;
 use super::parts::Kind;
 use super::reach::{families, family, first_link_local, transport};
+use super::track::TracksDraft;
 use super::transition::v2_interop;
 use crate::config::findings::{Findings, Span};
 use crate::config::model::{Checksum, Garp, Instance, Name, TrackInterface, Vip};
@@ -17,6 +18,10 @@ pub(super) struct Spans {
     pub(super) vrid: Span,
     /// Of [`Instance::vips`], in its order.
     pub(super) vips: Vec<Span>,
+    /// Of [`Instance::track_interfaces`].
+    pub(super) track_interfaces: Vec<Span>,
+    /// What is tracked by name, to become [`Instance::tracks`].
+    pub(super) tracks: TracksDraft,
 }
 
 /// Sets a draft against the defaults and against itself. `None` if it lacks what every instance
@@ -63,7 +68,13 @@ pub(super) fn finish(
     let (interface, (vrid, vrid_span)) = (interface?, vrid?);
 
     let mut instance = Instance::new(name, &interface, vrid, family);
-    let mut spans = Spans { name: span, vrid: vrid_span, vips: Vec::new() };
+    let mut spans = Spans {
+        name: span,
+        vrid: vrid_span,
+        vips: Vec::new(),
+        track_interfaces: Vec::new(),
+        tracks: std::mem::take(&mut draft.tracks),
+    };
     instance.origin = findings.origin(span);
     instance.version = version;
     instance.v2_interop = v2_interop;
@@ -81,8 +92,7 @@ pub(super) fn finish(
         accept_both: true,
     };
     instance.check_address_list = !draft.skip_check_adv_addr.unwrap_or(global.skip_check_adv_addr);
-    instance.drops_other_lists =
-        strict && version == Version::V2 && instance.check_address_list;
+    instance.drops_other_lists = strict && version == Version::V2 && instance.check_address_list;
     instance.dont_track_primary = draft.dont_track_primary;
     addresses(&draft, &mut instance, &mut spans, findings);
     for route in &draft.routes {
@@ -92,7 +102,17 @@ pub(super) fn finish(
             instance.routes.push(route.route.clone());
         }
     }
-    instance.track_interfaces = tracked(draft.track_interfaces, &interface, priority, findings);
+    let tracked = tracked(draft.track_interfaces, &interface, priority, findings);
+    (instance.track_interfaces, spans.track_interfaces) = tracked.into_iter().unzip();
+    instance.track_source = draft.track_source.is_some() && instance.source.is_some();
+    if let Some(span) = draft.track_source
+        && instance.source.is_none()
+    {
+        findings
+            .warning("track-source", span, "`track_src_ip` has no effect without a source address")
+            .help("add `unicast_src_ip` or `mcast_src_ip`");
+    }
+    instance.notify = draft.notify;
     instance.garp = garp(draft.garp, global.garp, strict);
     instance.answer_lower = match draft.lower_prio_no_advert.or(global.lower_prio_no_advert) {
         Some(silent) => !silent,
@@ -107,6 +127,7 @@ pub(super) fn finish(
     instance.notify_priority_changes =
         draft.notify_priority_changes.unwrap_or(global.own.notify_priority_changes);
     instance.accept = draft.accept.unwrap_or(!strict) || priority == Priority::OWNER;
+    instance.strict = strict;
     instance.no_repair = draft.no_repair;
     Some((instance, spans))
 }
@@ -216,7 +237,7 @@ fn tracked(
     own: &Name,
     priority: Priority,
     findings: &mut Findings,
-) -> Vec<TrackInterface> {
+) -> Vec<(TrackInterface, Span)> {
     let mut tracked = Vec::new();
     for (track, span) in given {
         if track.interface == *own {
@@ -228,7 +249,7 @@ fn tracked(
                 .warning("owner-weight", span, "a weight does not work with `priority 255`")
                 .label("ignored: the owner of the addresses keeps its priority");
         } else {
-            tracked.push(track);
+            tracked.push((track, span));
         }
     }
     tracked
@@ -369,7 +390,7 @@ fn addresses(draft: &Draft, instance: &mut Instance, spans: &mut Spans, findings
 
 /// keepalived's order of defaults: the instance, `global_defs`, and for the settings after a lower
 /// advert the global ones after becoming master.
-fn garp(own: GarpDraft, global: GarpDraft, strict: bool) -> Garp {
+pub(super) fn garp(own: GarpDraft, global: GarpDraft, strict: bool) -> Garp {
     let plain = Garp::default();
     let delay = global.delay.unwrap_or(plain.delay);
     let repeat = global.repeat.unwrap_or(plain.repeat);

@@ -1,11 +1,12 @@
 //! What does `global_defs` say.
+use super::program::{program, user};
 use super::value;
 use crate::config::findings::Findings;
 use crate::config::keyword::{Keyword, Shape, built, ignored, not_built, obsolete};
-use crate::config::model::{Globals, Name};
+use crate::config::model::{Defaults, Globals, Name};
+use crate::config::program::Program;
 use crate::config::tree::Node;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::PathBuf;
 use std::time::Duration;
 use vrrp_common::ident::Version;
 
@@ -25,6 +26,40 @@ pub(in crate::config) struct Global {
     pub(super) down_timer_adverts: Option<u8>,
     pub(super) owner_ignore_adverts: bool,
     pub(super) plain_checksum: bool,
+    check_unicast_source: bool,
+    startup: Option<Program>,
+    startup_timeout: Option<u32>,
+    shutdown: Option<Program>,
+    shutdown_timeout: Option<u32>,
+}
+
+/// How long a startup or shutdown script may take, in seconds.
+const SCRIPT_TIMEOUT: u32 = 10;
+
+impl Global {
+    /// What stays global.
+    pub(super) fn finish(mut self) -> Globals {
+        let timed = |script: Option<Program>, timeout: Option<u32>| {
+            script.map(|script| (script, timeout.unwrap_or(SCRIPT_TIMEOUT)))
+        };
+        self.own.scripts.startup = timed(self.startup, self.startup_timeout);
+        self.own.scripts.shutdown = timed(self.shutdown, self.shutdown_timeout);
+        let plain = Defaults::default();
+        self.own.defaults = Defaults {
+            interface: self.default_interface,
+            version: self.version.unwrap_or(plain.version),
+            group_v4: self.group_v4.unwrap_or(plain.group_v4),
+            group_v6: self.group_v6.unwrap_or(plain.group_v6),
+            garp: super::finish::garp(GarpDraft::default(), self.garp, false),
+            answer_lower: !self.lower_prio_no_advert.unwrap_or(false),
+            answer_higher: self.higher_prio_send_advert,
+            down_timer_adverts: self.down_timer_adverts.unwrap_or(plain.down_timer_adverts),
+            check_unicast_source: self.check_unicast_source,
+            skip_check_adv_addr: self.skip_check_adv_addr,
+            strict: self.strict,
+        };
+        self.own
+    }
 }
 
 /// The announcement settings that were given.
@@ -38,10 +73,11 @@ pub(in crate::config) struct GarpDraft {
     pub(super) lower_repeat: Option<u32>,
 }
 
-const SCRIPTS: &str = "no scripts are run";
 const MAIL: &str = "no mail is sent";
 const LVS: &str = "load balancing stays with keepalived";
 const BUFFERS: &str = "buffers have room for bursts of thousands of packets";
+/// What the kernel takes without making a negative number of it.
+const MOST_BUFFER: u32 = 1 << 30;
 const FIREWALL: &str = "no_accept uses an nftables table of its own, called xvrrp";
 const PROCESS: &str = "set it from outside, as in the service file";
 const OUTPUTS: &str = "SNMP and D-Bus are not offered";
@@ -163,7 +199,7 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     built(
         "vrrp_check_unicast_src",
         Shape::Flag,
-        |_, _, _| (),
+        |global, _, _| global.check_unicast_source = true,
         "unicast adverts are taken from peers only; always so here",
     ),
     built(
@@ -221,29 +257,119 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     built(
         "notify_fifo",
         Shape::Value,
-        |global, node, findings| global.own.notify_fifo = path(node, findings),
+        |global, node, findings| global.own.notify_fifo = value::path(node, findings),
         "a named pipe that gets a line for every state change",
     ),
     built(
         "vrrp_notify_fifo",
         Shape::Value,
-        |global, node, findings| global.own.vrrp_notify_fifo = path(node, findings),
+        |global, node, findings| global.own.vrrp_notify_fifo = value::path(node, findings),
         "a named pipe that gets a line for every VRRP state change",
     ),
-    not_built("notify_fifo_script", "a program that reads the notify FIFO"),
-    not_built("vrrp_notify_fifo_script", "a program that reads the VRRP notify FIFO"),
-    not_built("startup_script", "a program run before the start"),
-    not_built("shutdown_script", "a program run after the end"),
+    built(
+        "notify_fifo_script",
+        Shape::Program,
+        |global, node, findings| global.own.scripts.fifo = program(node, findings),
+        "a program that reads the notify FIFO; its name is added to the arguments",
+    ),
+    built(
+        "vrrp_notify_fifo_script",
+        Shape::Program,
+        |global, node, findings| global.own.scripts.vrrp_fifo = program(node, findings),
+        "a program that reads the VRRP notify FIFO; its name is added to the arguments",
+    ),
+    built(
+        "script_user",
+        Shape::Words(1, 2),
+        |global, node, findings| global.own.scripts.user = user(node.arguments(), findings),
+        "user and perhaps group of programs that name none; default keepalived_script, or root \
+         where there is no such user",
+    ),
+    built(
+        "enable_script_security",
+        Shape::Switch,
+        |global, node, findings| {
+            global.own.scripts.security = value::switch(node, findings).unwrap_or(true);
+        },
+        "run nothing as root that others could change; on unless it says off",
+    ),
+    built(
+        "use_symlink_paths",
+        Shape::Switch,
+        |global, node, findings| {
+            global.own.scripts.symlink_paths = value::switch(node, findings).unwrap_or_default();
+        },
+        "run scripts under the name given, not the one its links lead to",
+    ),
+    built(
+        "set_supplementary_groups",
+        Shape::Flag,
+        |global, _, _| global.own.scripts.supplementary_groups = true,
+        "programs have all groups of their user",
+    ),
+    built(
+        "startup_script",
+        Shape::Program,
+        |global, node, findings| global.startup = program(node, findings),
+        "a program run before the start",
+    ),
+    built(
+        "startup_script_timeout",
+        Shape::Value,
+        |global, node, findings| global.startup_timeout = count(node, findings),
+        "seconds it may take, 1 to 1000; default 10",
+    ),
+    built(
+        "shutdown_script",
+        Shape::Program,
+        |global, node, findings| global.shutdown = program(node, findings),
+        "a program run after the end",
+    ),
+    built(
+        "shutdown_script_timeout",
+        Shape::Value,
+        |global, node, findings| global.shutdown_timeout = count(node, findings),
+        "seconds it may take, 1 to 1000; default 10",
+    ),
+    built(
+        "state_dump_file",
+        Shape::Value,
+        |global, node, findings| global.own.dump_files.state = value::path(node, findings),
+        "where SIGUSR1 writes the state; default keepalived.data in $TMPDIR or /tmp",
+    ),
+    built(
+        "stats_dump_file",
+        Shape::Value,
+        |global, node, findings| global.own.dump_files.stats = value::path(node, findings),
+        "where SIGUSR2 writes the counters; default keepalived.stats in $TMPDIR or /tmp",
+    ),
+    built(
+        "json_dump_file",
+        Shape::Value,
+        |global, node, findings| global.own.dump_files.json = value::path(node, findings),
+        "where SIGRTMIN+2 writes both as JSON; default keepalived.json in $TMPDIR or /tmp",
+    ),
+    built(
+        "json_version",
+        Shape::Value,
+        |global, node, findings| {
+            let word = node.arguments().first();
+            let version =
+                word.and_then(|word| value::number(word, 1..=2, "json_version", findings));
+            global.own.dump_files.json_object = version == Some(2);
+        },
+        "1 or 2: the list of keepalived.json, or an object with that list; default 1",
+    ),
+    built(
+        "data_use_instance",
+        Shape::Flag,
+        |global, _, _| global.own.dump_files.use_instance = true,
+        "name the file of the state after the network namespace and `instance`",
+    ),
     not_built("vrrp_garp_extra_if", "periodic announcements on other interfaces"),
     not_built("vrrp_vmac_garp_intvl", "the old name of vrrp_garp_extra_if"),
     not_built("vrrp_delay_after_boot", "seconds to stay quiet after boot"),
     not_built("reload_file", "a reload only when a file says so"),
-    ignored("startup_script_timeout", SCRIPTS),
-    ignored("shutdown_script_timeout", SCRIPTS),
-    ignored("script_user", SCRIPTS),
-    ignored("enable_script_security", "no scripts are run, so there is nothing to secure"),
-    ignored("use_symlink_paths", SCRIPTS),
-    ignored("set_supplementary_groups", SCRIPTS),
     ignored("max_auto_priority", PROCESS),
     ignored("min_auto_priority_delay", PROCESS),
     ignored("notification_email", MAIL),
@@ -297,7 +423,17 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ignored("bfd_rlimit_rtime", PROCESS),
     ignored("vrrp_netlink_cmd_rcv_bufs", BUFFERS),
     ignored("vrrp_netlink_cmd_rcv_bufs_force", BUFFERS),
-    ignored("vrrp_netlink_monitor_rcv_bufs", BUFFERS),
+    built(
+        "vrrp_netlink_monitor_rcv_bufs",
+        Shape::Value,
+        |global, node, findings| {
+            let word = node.arguments().first();
+            global.own.netlink_buffer = word.and_then(|word| {
+                value::number(word, 1..=MOST_BUFFER, "vrrp_netlink_monitor_rcv_bufs", findings)
+            });
+        },
+        "receive buffer of the netlink socket in bytes; default 16 MiB",
+    ),
     ignored("vrrp_netlink_monitor_rcv_bufs_force", BUFFERS),
     ignored("vrrp_rx_bufs_policy", BUFFERS),
     ignored("vrrp_rx_bufs_multiplier", BUFFERS),
@@ -327,11 +463,6 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ignored("random_seed", "nothing is random"),
     ignored("iproute_usr_dir", "routing tables are given by number"),
     ignored("iproute_etc_dir", "routing tables are given by number"),
-    ignored("json_version", "reports have one form"),
-    ignored("state_dump_file", "`xvrrp show` reports instead"),
-    ignored("stats_dump_file", "`xvrrp show` reports instead"),
-    ignored("json_dump_file", "`xvrrp show` reports instead"),
-    ignored("data_use_instance", "`xvrrp show` reports instead"),
     ignored("config_save_dir", "nothing is saved at a reload"),
     ignored("tmp_config_directory", "the configuration is read once"),
     ignored("reload_check_config", "a reload with errors changes nothing, always"),
@@ -342,18 +473,8 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     obsolete("linkbeat_use_polling", "netlink tells of every link change"),
 ];
 
-/// Strict mode without its firewall rules.
 fn text(node: &Node) -> Option<String> {
     node.arguments().first().map(|word| word.text.to_string())
-}
-
-fn path(node: &Node, findings: &mut Findings) -> Option<PathBuf> {
-    let word = node.arguments().first()?;
-    if !word.text.starts_with('/') {
-        findings.error("bad-path", word.span, format!("`{}` is not an absolute path", word.text));
-        return None;
-    }
-    Some(PathBuf::from(&*word.text))
 }
 
 fn version(global: &mut Global, node: &Node, findings: &mut Findings) {

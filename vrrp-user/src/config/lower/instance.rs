@@ -1,11 +1,14 @@
 //! What does a `vrrp_instance` block say, before it is set against defaults and against itself.
 use super::address::{self, VipDraft};
 use super::globals::{GarpDraft, count, count_or_none, down_timer, protocol_version, seconds};
+use super::program::{deleted, program};
 use super::route::{self, RouteDraft};
+use super::track::{self, MOST, MOST_OF_SCRIPTS, TracksDraft};
 use super::{parts, value};
 use crate::config::findings::{Findings, Span};
 use crate::config::keyword::{Keyword, Shape, apply, built, ignored, not_built, obsolete, ours};
 use crate::config::model::{Name, Peer, TrackInterface};
+use crate::config::program::Notify;
 use crate::config::token::Word;
 use crate::config::tree::Node;
 use std::net::IpAddr;
@@ -39,18 +42,20 @@ pub(in crate::config) struct Draft {
     pub(super) excluded: Vec<VipDraft>,
     pub(super) routes: Vec<RouteDraft>,
     pub(super) track_interfaces: Vec<(TrackInterface, Span)>,
+    pub(super) tracks: TracksDraft,
     pub(super) dont_track_primary: bool,
+    pub(super) track_source: Option<Span>,
     pub(super) garp: GarpDraft,
     pub(super) lower_prio_no_advert: Option<bool>,
     pub(super) higher_prio_send_advert: Option<bool>,
     pub(super) down_timer_adverts: Option<u8>,
     pub(super) owner_ignore_adverts: Option<bool>,
     pub(super) notify_priority_changes: Option<bool>,
+    pub(super) notify: Notify,
     pub(super) accept: Option<bool>,
     pub(super) no_repair: bool,
 }
 
-const NOTIFY: &str = "a program run at a state change; notify_fifo works";
 const MAIL: &str = "no mail is sent";
 const VMAC: &str = "a virtual MAC address on a macvlan device";
 
@@ -166,6 +171,32 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
         "the state of the instance's own interface causes no fault",
     ),
     built(
+        "track_script",
+        Shape::Block,
+        |draft, node, findings| {
+            track::read(node, MOST_OF_SCRIPTS, &mut draft.tracks.scripts, findings);
+        },
+        "vrrp_script blocks whose failure is a fault or moves the priority",
+    ),
+    built(
+        "track_process",
+        Shape::Block,
+        |draft, node, findings| track::read(node, MOST, &mut draft.tracks.processes, findings),
+        "vrrp_track_process blocks whose state is a fault or moves the priority",
+    ),
+    built(
+        "track_file",
+        Shape::Block,
+        |draft, node, findings| track::read(node, MOST, &mut draft.tracks.files, findings),
+        "track_file blocks whose number is a fault or moves the priority",
+    ),
+    built(
+        "track_src_ip",
+        Shape::Flag,
+        |draft, node, _| draft.track_source = Some(node.span()),
+        "the absence of the given source address is a fault",
+    ),
+    built(
         "garp_master_delay",
         Shape::Value,
         |draft, node, findings| draft.garp.delay = seconds(node, findings),
@@ -262,6 +293,48 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
         |draft, node, findings| draft.notify_priority_changes = value::switch(node, findings),
         "write priority changes to the notify FIFOs",
     ),
+    built(
+        "notify",
+        Shape::Program,
+        |draft, node, findings| draft.notify.any = program(node, findings),
+        "run at every change, with INSTANCE, the name, the state and the priority added",
+    ),
+    built(
+        "notify_master",
+        Shape::Program,
+        |draft, node, findings| draft.notify.master = program(node, findings),
+        "run at a change to MASTER: a program, in quotes with arguments, and perhaps user and group",
+    ),
+    built(
+        "notify_backup",
+        Shape::Program,
+        |draft, node, findings| draft.notify.backup = program(node, findings),
+        "run at a change to BACKUP",
+    ),
+    built(
+        "notify_fault",
+        Shape::Program,
+        |draft, node, findings| draft.notify.fault = program(node, findings),
+        "run at a change to FAULT",
+    ),
+    built(
+        "notify_stop",
+        Shape::Program,
+        |draft, node, findings| draft.notify.stop = program(node, findings),
+        "run when xvrrp stops",
+    ),
+    built(
+        "notify_deleted",
+        Shape::MaybeProgram,
+        |draft, node, findings| draft.notify.deleted = deleted(node, findings),
+        "say DELETED, not FAULT, when a reload takes the instance away; run then, if it is a program",
+    ),
+    built(
+        "notify_master_rx_lower_pri",
+        Shape::Program,
+        |draft, node, findings| draft.notify.lower = program(node, findings),
+        "run when a master hears a lower one",
+    ),
     ours(
         "no_repair",
         Shape::Flag,
@@ -278,22 +351,11 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
     not_built("virtual_rules", "routing rules present while master"),
     not_built("promote_secondaries", "a kernel setting of the interface"),
     not_built("vrf", "unicast inside a VRF"),
-    not_built("track_script", "scripts that move the priority"),
-    not_built("track_process", "processes that move the priority"),
-    not_built("track_file", "files that move the priority"),
     not_built("track_bfd", "BFD sessions that move the priority"),
-    not_built("track_src_ip", "a fault while the source address is missing"),
     not_built("use_vmac", VMAC),
     not_built("use_vmac_addr", VMAC),
     not_built("vmac_xmit_base", VMAC),
     not_built("use_ipvlan", "the addresses on an ipvlan device"),
-    not_built("notify", NOTIFY),
-    not_built("notify_master", NOTIFY),
-    not_built("notify_backup", NOTIFY),
-    not_built("notify_fault", NOTIFY),
-    not_built("notify_stop", NOTIFY),
-    not_built("notify_deleted", NOTIFY),
-    not_built("notify_master_rx_lower_pri", NOTIFY),
     not_built("garp_extra_if", "periodic announcements on other interfaces"),
     not_built("vmac_garp_intvl", "the old name of garp_extra_if"),
     not_built("auth_hmac", "adverts with an HMAC"),

@@ -3,24 +3,36 @@ mod across;
 mod address;
 mod finish;
 pub(super) mod globals;
+pub(super) mod group;
 pub(super) mod instance;
 pub(super) mod parts;
+mod program;
 mod reach;
 mod route;
+mod ties;
+pub(super) mod track;
 mod transition;
 mod value;
+pub(super) mod watched;
 
 use super::findings::Findings;
 use super::keyword::{Keyword, Shape, apply, built, ignored, not_built, obsolete, skipped};
 use super::model::Config;
 use super::tree::Node;
 use globals::Global;
+use ties::{Kind, Objects};
 
 /// The blocks of the top level, in the order of the text.
 #[derive(Default)]
 pub(super) struct Root {
     globals: Vec<Node>,
     instances: Vec<Node>,
+    groups: Vec<Node>,
+    scripts: Vec<Node>,
+    files: Vec<Node>,
+    processes: Vec<Node>,
+    link_delays: Vec<Node>,
+    instance: Option<String>,
 }
 
 /// What stands at the top level.
@@ -37,13 +49,51 @@ pub(super) static ROOT: &[Keyword<Root>] = &[
         |root, node, _| root.instances.push(node.clone()),
         "a virtual router",
     ),
-    not_built("vrrp_sync_group", "instances that change state together"),
-    not_built("vrrp_script", "a check that moves priorities"),
-    not_built("vrrp_track_process", "processes whose presence moves priorities"),
-    not_built("track_file", "a file whose content moves priorities"),
-    not_built("vrrp_track_file", "the old name of track_file"),
+    built(
+        "vrrp_sync_group",
+        Shape::Named,
+        |root, node, _| root.groups.push(node.clone()),
+        "instances that change state together",
+    ),
+    built(
+        "vrrp_script",
+        Shape::Named,
+        |root, node, _| root.scripts.push(node.clone()),
+        "a program that is run again and again, for track_script",
+    ),
+    built(
+        "vrrp_track_process",
+        Shape::Named,
+        |root, node, _| root.processes.push(node.clone()),
+        "processes that should run, for track_process",
+    ),
+    built(
+        "track_file",
+        Shape::Named,
+        |root, node, _| root.files.push(node.clone()),
+        "a file whose number counts, for track_file",
+    ),
+    built(
+        "vrrp_track_file",
+        Shape::Named,
+        |root, node, _| root.files.push(node.clone()),
+        "the old name of track_file",
+    ),
+    built(
+        "interface_up_down_delays",
+        Shape::Block,
+        |root, node, _| root.link_delays.push(node.clone()),
+        "INTERFACE DOWN [UP] a line: seconds a change must last to count; UP is 0 unless given",
+    ),
+    built(
+        "instance",
+        Shape::Value,
+        |root, node, _| {
+            root.instance = node.arguments().first().map(|word| word.text.to_string());
+        },
+        "the name of this daemon among several: a part of the names of files",
+    ),
     not_built("garp_group", "announcement pauses of several interfaces together"),
-    not_built("interface_up_down_delays", "how long a link change must last to count"),
     not_built("linkbeat_interfaces", "links watched by polling"),
     not_built("track_group", "instances whose state static addresses follow"),
     not_built("static_ipaddress", "addresses that are always there"),
@@ -56,7 +106,6 @@ pub(super) static ROOT: &[Keyword<Root>] = &[
     skipped("bfd_instance", "BFD sessions stay with keepalived or a routing daemon"),
     ignored("net_namespace_ipvs", "load balancing stays with keepalived"),
     ignored("namespace_with_ipsets", "no ipsets are used"),
-    ignored("instance", "no pid file is named after it"),
     ignored("use_pid_dir", "no pid file is written"),
     ignored("child_wait_time", "there are no child processes"),
     obsolete("linkbeat_use_polling", "netlink tells of every link change"),
@@ -73,6 +122,7 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     }
     let mut global = Global::default();
     apply("global_defs", globals::GLOBALS, &mut global, &root.globals, findings);
+    global.own.dump_files.instance = root.instance.take();
     let mut instances = Vec::with_capacity(root.instances.len());
     for node in &root.instances {
         let draft = instance::read(node, findings);
@@ -81,13 +131,36 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
         }
     }
     across::check(&instances, findings);
+    let scripts = root.scripts.iter().filter_map(|node| watched::script(node, findings));
+    let scripts: Vec<_> = scripts.collect();
+    let files = root.files.iter().filter_map(|node| watched::file(node, findings));
+    let files: Vec<_> = files.collect();
+    let processes = root.processes.iter().filter_map(|node| watched::process(node, findings));
+    let processes: Vec<_> = processes.collect();
+    let mut objects = Objects {
+        scripts: Kind::new("vrrp_script", scripts, findings),
+        files: Kind::new("track_file", files, findings),
+        processes: Kind::new("vrrp_track_process", processes, findings),
+    };
+    let groups = root.groups.iter().map(|node| group::read(node, findings)).collect();
+    let changes = global.own.notify_priority_changes;
+    let groups = ties::tie(&mut instances, groups, &mut objects, changes, findings);
+    let mut link_delays = Vec::new();
+    for node in &root.link_delays {
+        group::link_delays(node, &mut link_delays, findings);
+    }
     if root.instances.is_empty() && !findings.has_errors() {
         findings
             .error_anywhere("no-instance", "there is no `vrrp_instance`: nothing to run")
             .help("add a `vrrp_instance` block");
     }
     Config {
-        globals: global.own,
+        globals: global.finish(),
         instances: instances.into_iter().map(|(instance, _)| instance.into()).collect(),
+        groups,
+        scripts: objects.scripts.used(findings),
+        files: objects.files.used(findings),
+        tracked: objects.processes.used(findings),
+        link_delays: link_delays.into_iter().map(|(delay, _)| delay).collect(),
     }
 }

@@ -4,6 +4,7 @@ use crate::config::token::Word;
 use crate::config::tree::Node;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A whole number in `range`.
@@ -92,6 +93,16 @@ pub(super) fn switch(node: &Node, findings: &mut Findings) -> Option<bool> {
             None
         }
     }
+}
+
+/// An absolute path.
+pub(super) fn path(node: &Node, findings: &mut Findings) -> Option<PathBuf> {
+    let word = node.arguments().first()?;
+    if !word.text.starts_with('/') {
+        findings.error("bad-path", word.span, format!("`{}` is not an absolute path", word.text));
+        return None;
+    }
+    Some(PathBuf::from(&*word.text))
 }
 
 /// An address without prefix length.

@@ -74,7 +74,7 @@ fn a_higher_priority_wins_even_under_nopreempt() {
 #[test]
 fn of_two_equals_the_higher_address_wins() {
     let mut rig = Rig::active(fixture());
-    assert_eq!(rig.hear(9, 100), [advert(100), announce(5)]);
+    assert_eq!(rig.hear(9, 100), [advert(100), announce(5), lower_heard()]);
     assert_eq!(rig.state(), State::Active);
     let outputs = rig.hear(PEER, 100);
     assert_eq!(outputs[..2], [own(false), gave_way(Why::HigherAddress { source: v4(PEER) })]);
@@ -109,12 +109,12 @@ fn a_lower_master_is_answered_at_once_in_version_3_only() {
     let mut rig = Rig::active(fixture());
     rig.pass(400 * MS);
     let outputs = rig.hear(PEER, 50);
-    assert_eq!(outputs, [advert(100), announce(5)]);
+    assert_eq!(outputs, [advert(100), announce(5), lower_heard()]);
     // The Adver_Timer runs on.
     assert_eq!(rig.wait(), 600 * MS);
 
     let mut rig = Rig::active(fixture_v2());
-    assert_eq!(rig.hear(PEER, 50), [announce(5)]);
+    assert_eq!(rig.hear(PEER, 50), [announce(5), lower_heard()]);
 }
 
 #[test]

@@ -156,10 +156,8 @@ fn a_changed_configuration_has_the_next_advert_judged_anew() {
 fn a_list_that_must_be_ours_is_never_expected() {
     let strict = Instance { version: Version::V2, drops_other_lists: true, ..fixture() };
     let mut rig = Rig::with(strict.clone());
-    let other = |rig: &Rig, priority| Advert {
-        same_addresses: false,
-        ..rig.advert(PEER, priority, 100)
-    };
+    let other =
+        |rig: &Rig, priority| Advert { same_addresses: false, ..rig.advert(PEER, priority, 100) };
     let due = rig.engine.deadline();
     for priority in [0, 50, 200, 254] {
         rig.pass(MS);

@@ -1,7 +1,7 @@
 //! What a router makes of its interfaces, and of an address that was taken from it.
 use super::*;
 use crate::config::model::{Route, TrackInterface};
-use crate::engine::snapshot::{Fault, Reason};
+use crate::engine::snapshot::{Fault, Kind, Reason, Weight};
 
 const ETH4: &str = "192.0.2.44/24 dev eth4";
 
@@ -224,7 +224,8 @@ fn weights_move_the_priority_and_the_timers_with_it() {
         |priority| Output::PriorityChanged { router: ROUTER, priority: Priority(priority) };
     assert_eq!(rig.tell(down("eth4")), [changed(80)]);
     assert_eq!(rig.wait(), Duration::from_nanos(3_687_500_000));
-    assert_eq!(rig.router().weights, [(name("eth4"), -20)]);
+    let weight = Weight { kind: Kind::Interface, object: name("eth4"), amount: -20, known: None };
+    assert_eq!(rig.router().weights, [weight]);
     rig.expire();
     assert_eq!(rig.expire(), [advert(80)]);
     assert_eq!(rig.tell(up("eth4")), [changed(100)]);

@@ -42,7 +42,7 @@ fn state_master_does_not_wait() {
 #[test]
 fn an_owner_that_must_not_preempt_preempts() {
     let mut rig = Rig::with(Instance { priority: Priority::OWNER, preempt: false, ..fixture() });
-    assert_eq!(rig.hear(PEER, 254), [advert(255), announce(5)]);
+    assert_eq!(rig.hear(PEER, 254), [advert(255), announce(5), lower_heard()]);
     assert_eq!(rig.state(), State::Active);
 }
 
@@ -52,6 +52,7 @@ fn an_advert_before_the_start_changes_nothing() {
     let config = Config {
         instances: vec![Arc::new(fixture())],
         globals: crate::config::model::Globals { startup_delay: 7000 * MS, ..Default::default() },
+        ..Config::default()
     };
     rig.tell(Input::Reload(Arc::new(config)));
     assert_eq!(rig.state(), State::Initialize);
@@ -69,7 +70,7 @@ fn a_fault_that_is_there_at_the_end_of_the_startup_delay_counts() {
     let mut rig = Rig::new();
     let globals = crate::config::model::Globals { startup_delay: 7000 * MS, ..Default::default() };
     let instances = vec![Arc::new(fixture())];
-    rig.tell(Input::Reload(Arc::new(Config { instances, globals })));
+    rig.tell(Input::Reload(Arc::new(Config { instances, globals, ..Config::default() })));
     assert_eq!(rig.tell(down("eth0")), []);
     rig.expire();
     assert_eq!(rig.state(), State::Fault);

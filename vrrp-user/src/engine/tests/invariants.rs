@@ -115,7 +115,7 @@ fn input(step: &Step, now: Instant) -> Option<Input> {
                 ..Globals::default()
             };
             let instances = instances.into_values().map(Arc::new).collect();
-            Input::Reload(Arc::new(Config { globals, instances }))
+            Input::Reload(Arc::new(Config { globals, instances, ..Config::default() }))
         }
         Step::Shutdown => Input::Shutdown,
     })
@@ -170,7 +170,10 @@ fn watch(seen: &mut BTreeMap<RouterId, Seen>, output: Output) -> Result<(), Test
             prop_assert_ne!(from, to);
             router.state = Some(to);
         }
-        Output::PriorityChanged { router, .. } | Output::Remark { router, .. } => {
+        Output::GroupTransition { .. } => {}
+        Output::PriorityChanged { router, .. }
+        | Output::LowerHeard { router }
+        | Output::Remark { router, .. } => {
             prop_assert!(known(seen, router));
         }
     }

@@ -1,13 +1,16 @@
 //! Does each event do what the RFCs and keepalived say.
 mod active;
 mod backup;
+mod demote;
 mod digest;
 mod expected;
 mod faults;
+mod groups;
 mod history;
 mod initialize;
 mod invariants;
 mod reload;
+mod tracked;
 mod transition;
 
 use super::Engine;
@@ -185,6 +188,10 @@ pub(super) fn own(own: bool) -> Output {
 
 pub(super) fn announce(times: u32) -> Output {
     Output::Announce { router: ROUTER, times }
+}
+
+pub(super) fn lower_heard() -> Output {
+    Output::LowerHeard { router: ROUTER }
 }
 
 pub(super) fn transition(from: State, to: State, priority: u8, why: Why) -> Output {

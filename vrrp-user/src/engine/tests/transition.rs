@@ -146,12 +146,13 @@ fn what_was_followed_is_forgotten_with_the_state() {
 #[test]
 fn a_lower_master_of_version_2_is_answered_as_version_3_says() {
     let mut rig = Rig::active(both());
-    assert_eq!(hear(&mut rig, Version::V2, 50, 100), [advert(100), announce(5)]);
+    let answer = [advert(100), announce(5), lower_heard()];
+    assert_eq!(hear(&mut rig, Version::V2, 50, 100), answer);
     // Its other version is no second lower master.
     assert_eq!(hear(&mut rig, Version::V3, 50, 100), []);
     // Version 2 alone only discards (RFC 3768 section 6.4.3).
     let mut rig = Rig::active(fixture_v2());
-    assert_eq!(hear(&mut rig, Version::V2, 50, 100), [announce(5)]);
+    assert_eq!(hear(&mut rig, Version::V2, 50, 100), [announce(5), lower_heard()]);
 }
 
 /// The same adverts, with version 2 kept back by the dataplane or handed over.

@@ -1,0 +1,262 @@
+//! What does Prometheus scrape: the exporter's names, ours, and nothing that is named in vain.
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use vrrp_tests::gate::{self, Need};
+use vrrp_tests::lab::cases::{case, run_all};
+use vrrp_tests::lab::conf::{Vrrp, file};
+use vrrp_tests::lab::daemon::{Daemon, Directory, Kind};
+use vrrp_tests::lab::netns::Namespace;
+use vrrp_tests::lab::switch::{Port, Switch};
+use vrrp_tests::lab::wait::eventually;
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// Labels that every counter of the exporter has.
+const LABELS: &str = r#"{iname="VI_1",intf="eth0",vrid="51"}"#;
+
+#[test]
+fn metrics() {
+    if !gate::open(&[Need::Root]) {
+        return;
+    }
+    let cases = vec![
+        case("names, labels, values", scraped),
+        case("a port, and nothing unless asked", over_tcp),
+        case("those who ask badly", asked_badly),
+    ];
+    run_all(3, cases);
+}
+
+struct Bed {
+    _port: Port,
+    us: Namespace,
+    folder: Directory,
+}
+
+fn bed() -> Bed {
+    let switch = Switch::new("metrics");
+    let us = Namespace::new("metrics-us");
+    let port = switch.attach(&us, "eth0");
+    us.ip("addr add 10.0.0.1/24 dev eth0");
+    Bed { _port: port, us, folder: Directory::new("metrics") }
+}
+
+fn start(bed: &Bed) -> (Daemon, PathBuf) {
+    let socket = bed.folder.join("metrics");
+    let place = format!("unix:{}", socket.display());
+    let excluded = "virtual_ipaddress_excluded {\n        10.0.9.9/32 dev eth7 no_track\n    }";
+    let instance = Vrrp::new("10.0.0.100/24").line(excluded);
+    let config = file("    dynamic_interfaces", &[instance]);
+    let daemon = Daemon::start_with(Kind::Xvrrp, &bed.us, &config, &["--metrics", &place]);
+    daemon.wait_state(0, "VI_1", "MASTER", SOON);
+    (daemon, socket)
+}
+
+#[track_caller]
+fn get(mut stream: impl Read + Write, request: &str) -> (String, String) {
+    stream.write_all(request.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap_or_else(|error| panic!("{error}"));
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP: {answer}"));
+    (head.to_owned(), body.to_owned())
+}
+
+const GET: &str = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+
+#[track_caller]
+fn scrape(socket: &Path) -> String {
+    let stream = UnixStream::connect(socket).unwrap_or_else(|error| panic!("{error}"));
+    let (head, body) = get(stream, GET);
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(head.to_lowercase().contains("content-type: text/plain; version=0.0.4"), "{head}");
+    body
+}
+
+/// Every sample: name, labels, value. Each is announced by a type before it, and comes once.
+#[track_caller]
+fn samples(page: &str) -> BTreeMap<(String, String), f64> {
+    let mut types = BTreeMap::new();
+    let mut found = BTreeMap::new();
+    for line in page.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap_or_else(|| panic!("{line}"));
+            assert!(types.insert(name.to_owned(), kind.to_owned()).is_none(), "twice: {line}");
+            continue;
+        }
+        if line.starts_with('#') {
+            continue;
+        }
+        let (what, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
+        let (name, labels) = match what.find('{') {
+            Some(at) => what.split_at(at),
+            None => (what, ""),
+        };
+        let family = ["_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|end| name.strip_suffix(end).filter(|n| types.contains_key(*n)))
+            .unwrap_or(name);
+        assert!(types.contains_key(family), "no type before {line}");
+        let value = value.parse().unwrap_or_else(|error| panic!("{error}: {line}"));
+        let before = found.insert((name.to_owned(), labels.to_owned()), value);
+        assert!(before.is_none(), "twice: {line}");
+    }
+    found
+}
+
+fn scraped() {
+    let bed = bed();
+    let (daemon, socket) = start(&bed);
+    eventually(SOON, "the address", || bed.us.has("eth0", "10.0.0.100/24").then_some(()));
+    eventually(SOON, "its state", || {
+        (daemon.show().presence("VI_1", "10.0.0.100/24") == "present").then_some(())
+    });
+    let page = scrape(&socket);
+    let found = samples(&page);
+    let value = |name: &str, labels: &str| {
+        let key = (name.to_owned(), labels.to_owned());
+        *found.get(&key).unwrap_or_else(|| panic!("no {name}{labels} in\n{page}"))
+    };
+    assert_eq!(value("keepalived_up", ""), 1.0);
+    for name in [
+        "advertisements_received",
+        "packet_length_errors",
+        "advertisements_interval_errors",
+        "ip_ttl_errors",
+        "invalid_type_received",
+        "address_list_errors",
+        "authentication_invalid",
+        "authentication_mismatch",
+        "authentication_failure",
+        "priority_zero_received",
+        "priority_zero_sent",
+        "release_master",
+    ] {
+        assert_eq!(value(&format!("keepalived_{name}_total"), LABELS), 0.0);
+    }
+    assert_eq!(value("keepalived_become_master_total", LABELS), 1.0);
+    assert_eq!(value("keepalived_gratuitous_arp_delay_total", LABELS), 5.0);
+    assert!(value("keepalived_advertisements_sent_total", LABELS) > 0.0);
+    let vip = r#"{iname="VI_1",intf="eth0",vrid="51",ip_address="10.0.0.100/24"}"#;
+    assert_eq!(value("keepalived_vrrp_state", vip), 2.0);
+    let excluded = r#"{iname="VI_1",intf="eth7",vrid="51",ip_address="10.0.9.9/32"}"#;
+    assert_eq!(value("keepalived_vrrp_excluded_state", excluded), 2.0);
+    let state = vip.replace('}', r#",state="present"}"#);
+    assert_eq!(value("vrrp_address_state", &state), 1.0);
+    let state = excluded.replace('}', r#",state="pending_no_device"}"#);
+    assert_eq!(value("vrrp_address_state", &state), 1.0);
+    value("vrrp_no_track_prevented_total", excluded);
+    assert_eq!(value("vrrp_priority", LABELS), 100.0);
+    assert_eq!(value("vrrp_config_reloaded", ""), 1.0);
+    let reject = r#"{intf="eth0",verdict="rejected",reason="checksum"}"#;
+    assert_eq!(value("vrrp_packets_total", reject), 0.0);
+    assert!(value("vrrp_advert_jitter_seconds_count", "") > 0.0);
+    let last = value("vrrp_advert_jitter_seconds_bucket", r#"{le="+Inf"}"#);
+    assert_eq!(last, value("vrrp_advert_jitter_seconds_count", ""));
+    // A refused reload is seen, and one that is taken.
+    daemon.reload("vrrp_instance {");
+    eventually(SOON, "refused", || {
+        scrape(&socket).contains("\nvrrp_config_reloaded 0\n").then_some(())
+    });
+    named(&found);
+}
+
+/// Everything that dashboard and alerts ask for is there.
+fn named(found: &BTreeMap<(String, String), f64>) {
+    let names: BTreeSet<&str> = found.keys().map(|(name, _)| name.as_str()).collect();
+    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vrrp-user/dist");
+    let read = |name: &str| {
+        std::fs::read_to_string(dist.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    let dashboard: serde_json::Value = serde_json::from_str(&read("grafana-dashboard.json"))
+        .unwrap_or_else(|error| panic!("the dashboard: {error}"));
+    let mut expressions = Vec::new();
+    collect(&dashboard, &mut expressions);
+    let alerts = read("alerts.yml");
+    let rules = alerts.lines().filter_map(|line| line.trim().strip_prefix("expr: "));
+    let panels = expressions.len();
+    expressions.extend(rules.map(str::to_owned));
+    assert!(panels >= 15 && expressions.len() >= panels + 10, "{expressions:?}");
+    // This one is of backups only, and the takeover of none yet.
+    let elsewhere = ["vrrp_master_down_margin_seconds"];
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    for expression in &expressions {
+        let metrics: Vec<&str> = expression
+            .split(|c| !word(c))
+            .filter(|w| w.starts_with("keepalived_") || w.starts_with("vrrp_"))
+            .collect();
+        assert!(!metrics.is_empty(), "{expression}");
+        for metric in metrics {
+            let known = names.contains(metric) || elsewhere.contains(&metric);
+            assert!(known, "{metric} of `{expression}` is nowhere");
+        }
+    }
+}
+
+fn collect(value: &serde_json::Value, into: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map {
+                match value.as_str() {
+                    Some(text) if key == "expr" => into.push(text.to_owned()),
+                    _ => collect(value, into),
+                }
+            }
+        }
+        serde_json::Value::Array(list) => list.iter().for_each(|value| collect(value, into)),
+        _ => {}
+    }
+}
+
+fn over_tcp() {
+    let bed = bed();
+    let config = file("", &[Vrrp::new("10.0.0.100/24")]);
+    bed.us.ip("link set lo up");
+    let listening = || {
+        let tables = bed.us.enter(|| std::fs::read_to_string("/proc/thread-self/net/tcp"));
+        let table = tables.unwrap_or_else(|error| panic!("{error}"));
+        table.lines().skip(1).filter(|line| line.split_whitespace().nth(3) == Some("0A")).count()
+    };
+    let mut daemon = Daemon::start(Kind::Xvrrp, &bed.us, &config);
+    daemon.wait_state(0, "VI_1", "MASTER", SOON);
+    assert_eq!(listening(), 0, "something listens that was not asked for");
+    daemon.stop();
+    let daemon = Daemon::start_with(Kind::Xvrrp, &bed.us, &config, &["--metrics", ":9165"]);
+    daemon.wait_state(0, "VI_1", "MASTER", SOON);
+    let stream = bed.us.enter(|| std::net::TcpStream::connect("127.0.0.1:9165"));
+    let stream = stream.unwrap_or_else(|error| panic!("{error}"));
+    let (_, page) = get(stream, GET);
+    assert!(samples(&page).len() > 30, "{page}");
+    // Only on loopback, and the port is taken.
+    assert!(bed.us.enter(|| std::net::TcpStream::connect("10.0.0.1:9165")).is_err());
+    let other = file("", &[Vrrp::new("10.0.0.101/24").called("VI_2", 52)]);
+    let mut second = Daemon::start_with(Kind::Xvrrp, &bed.us, &other, &["--metrics", ":9165"]);
+    let ended = second.ended(SOON);
+    assert!(!ended.success());
+    assert!(!second.logged(0, "127.0.0.1:9165").is_empty(), "{:?}", second.log());
+}
+
+fn asked_badly() {
+    let bed = bed();
+    let (mut daemon, socket) = start(&bed);
+    let connect = || UnixStream::connect(&socket).unwrap_or_else(|error| panic!("{error}"));
+    let ask = |request: &str| get(connect(), request).0;
+    assert!(ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n").contains("404"));
+    assert!(ask("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").contains("405"));
+    assert!(ask("nonsense\r\n\r\n").contains("400"));
+    let mut head = connect();
+    let _ = head.write_all(b"HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    let mut answer = String::new();
+    let _ = head.read_to_string(&mut answer);
+    assert!(answer.contains("200 OK") && answer.ends_with("\r\n\r\n"), "{answer}");
+    // As many as are served at once say nothing; they are not waited for long.
+    let silent: Vec<UnixStream> = (0..4).map(|_| connect()).collect();
+    assert!(scrape(&socket).contains("keepalived_up 1\n"));
+    drop(silent);
+    let ended = daemon.stop();
+    assert!(ended.success(), "{ended}");
+    assert!(!socket.exists(), "the socket goes with the daemon");
+}

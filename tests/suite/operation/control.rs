@@ -1,0 +1,429 @@
+//! The control socket and the verbs that use it, clients of ill will included.
+use std::ffi::OsStr;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use vrrp_tests::gate::{self, Need};
+use vrrp_tests::lab::cases::{case, run_all};
+use vrrp_tests::lab::conf::{Vrrp, file};
+use vrrp_tests::lab::daemon::{Daemon, Directory, Kind, binary, xvrrp};
+use vrrp_tests::lab::netns::Namespace;
+use vrrp_tests::lab::report::{number, text};
+use vrrp_tests::lab::switch::Port;
+use vrrp_tests::lab::wait::{eventually, throughout};
+
+use crate::{Bed, SOON, plain};
+
+#[test]
+fn control() {
+    if !gate::open(&[Need::Root]) {
+        return;
+    }
+    let cases = vec![
+        case("what is shown", views),
+        case("shown again and again", watched),
+        case("demoted, and held back", demoted),
+        case("demoted alone", demoted_alone),
+        case("announced on demand", announced),
+        case("the log level", log_level),
+        case("no daemon, an old daemon, a wrong name", mistaken),
+        case("not root", not_root),
+    ];
+    run_all(4, cases);
+}
+
+#[test]
+fn control_under_attack() {
+    if gate::open(&[Need::Root]) {
+        run_all(1, vec![case("many routers, many clients", hostile)]);
+    }
+}
+
+/// Runs a verb against a daemon.
+#[track_caller]
+fn tell(daemon: &Daemon, args: &[&str]) -> (ExitStatus, String) {
+    let control = daemon.directory().join("control");
+    let mut all: Vec<&OsStr> = args.iter().map(OsStr::new).collect();
+    all.extend([OsStr::new("--control"), control.as_os_str()]);
+    xvrrp(&all)
+}
+
+#[track_caller]
+fn told(daemon: &Daemon, args: &[&str]) -> String {
+    let (ended, text) = tell(daemon, args);
+    assert!(ended.success(), "{args:?}: {ended}: {text}");
+    text
+}
+
+#[track_caller]
+fn json(daemon: &Daemon, args: &[&str]) -> Value {
+    let told = told(daemon, args);
+    serde_json::from_str(&told).unwrap_or_else(|error| panic!("{args:?}: {error}: {told}"))
+}
+
+/// On sockets: loading the program takes a busy machine its time, and is not what this is about.
+fn start(us: &Namespace, instances: &[Vrrp]) -> Daemon {
+    Daemon::start_with(Kind::Xvrrp, us, &file("", instances), &["--xdp-mode", "off"])
+}
+
+/// Another router on the segment, at 10.0.0.2.
+struct Other {
+    us: Namespace,
+    _port: Port,
+}
+
+fn other(bed: &Bed) -> Other {
+    let us = Namespace::new("op-other");
+    let port = bed.switch.attach(&us, "eth0");
+    us.ip("addr add 10.0.0.2/24 dev eth0");
+    Other { us, _port: port }
+}
+
+fn views() {
+    let bed = Bed::new();
+    let second = Vrrp::new("10.0.0.200/24").called("VI_2", 52);
+    let daemon = Daemon::start(Kind::Xvrrp, &bed.us, &file("", &[plain(), second]));
+    daemon.wait_state(0, "VI_1", "MASTER", SOON);
+    daemon.wait_state(0, "VI_2", "MASTER", SOON);
+    let overview = told(&daemon, &["show"]);
+    let mut lines = overview.lines();
+    let words = |line: Option<&str>| -> Vec<String> {
+        line.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+    };
+    assert_eq!(
+        words(lines.next()).join(" "),
+        "Name Interface VRID State Priority Last Transition Master Path"
+    );
+    let first = words(lines.next());
+    assert_eq!(first[..5], ["VI_1", "eth0", "51", "MASTER", "100"], "{overview}");
+    assert_eq!(first[6], "self", "{overview}");
+    assert!(!overview.contains('\x1b'), "colours for no terminal");
+    let brief = told(&daemon, &["show", "brief"]);
+    let heading = "Interface Grp A-F Pri Time Own Pre State Master addr Group addr";
+    assert_eq!(words(brief.lines().next()).join(" "), heading);
+    let row = "eth0 51 IPv4 100 360 Y Master 10.0.0.1 10.0.0.100";
+    assert_eq!(words(brief.lines().nth(1)).join(" "), row);
+    assert_eq!(told(&daemon, &["show", "brief", "VI_2"]).lines().count(), 2);
+    let one = told(&daemon, &["show", "VI_2"]);
+    for wanted in ["Instance:", "VI_2", "Timer Left:", "10.0.0.200/24 dev eth0: present"] {
+        assert!(one.contains(wanted), "no {wanted} in {one}");
+    }
+    assert!(!one.contains("VI_1"));
+    let stats = told(&daemon, &["show", "stats", "VI_1"]);
+    assert!(stats.starts_with("VRRP Instance: VI_1\n  Advertisements:\n    Received: 0\n"));
+    assert!(stats.contains("\n  Became master: 1\n  Released master: 0\n"), "{stats}");
+    // Events: started, then master, and nothing of the other one.
+    let events = json(&daemon, &["show", "events", "VI_1", "--json"]);
+    let events = events.as_array().unwrap_or_else(|| panic!("{events}"));
+    let steps: Vec<(&str, &str)> =
+        events.iter().map(|e| (text(e, "from"), text(e, "to"))).collect();
+    assert_eq!(steps, [("INIT", "BACKUP"), ("BACKUP", "MASTER")]);
+    assert_eq!(text(&events[1], "why"), "no advert within the down interval");
+    assert!(told(&daemon, &["show", "events"]).contains("VI_2"));
+    let counters = json(&daemon, &["show", "stats", "--json"]);
+    assert!(number(counters.pointer("/instances/VI_1"), "adverts_sent") > 0, "{counters}");
+    let one = json(&daemon, &["show", "VI_1", "--json"]);
+    assert_eq!(one["instances"].as_array().map(Vec::len), Some(1));
+    assert_eq!(text(&one["instances"][0], "name"), "VI_1");
+    programs(&daemon);
+}
+
+fn programs(daemon: &Daemon) {
+    let programs = json(daemon, &["show", "xdp", "--json"]);
+    let program = &programs[0];
+    let shown = told(daemon, &["show", "xdp"]);
+    let show = daemon.show();
+    let port = show.port("eth0");
+    assert_eq!(text(&program["interfaces"][0], "path"), text(port, "path"));
+    if let Some(id) = port["program_id"].as_u64() {
+        assert_eq!(number(Some(program), "id"), id);
+        assert_eq!(text(program, "name"), "xvrrp");
+        assert!(number(Some(program), "verified_instructions") > 100, "{program}");
+        assert!(shown.contains(&format!("Program {id} (xvrrp)")), "{shown}");
+    }
+    assert!(shown.contains("eth0"), "{shown}");
+}
+
+/// JSON, a line each time, until the reader goes.
+fn watched() {
+    let bed = Bed::new();
+    let daemon = start(&bed.us, &[plain()]);
+    daemon.wait_state(0, "VI_1", "MASTER", SOON);
+    let mut command = Command::new(binary());
+    command.args(["show", "--json", "--watch=1", "--control"]);
+    command.arg(daemon.directory().join("control"));
+    let child = command.stdout(std::process::Stdio::piped()).spawn();
+    let mut child = child.unwrap_or_else(|error| panic!("{error}"));
+    let out = child.stdout.take().unwrap_or_else(|| panic!("no stdout"));
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(out));
+    for _ in 0..2 {
+        let line = lines.next().and_then(Result::ok).unwrap_or_default();
+        let show: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        assert_eq!(text(&show["instances"][0], "state"), "MASTER");
+    }
+    drop(lines);
+    let ended = eventually(SOON, "it ends with its reader", || child.try_wait().ok().flatten());
+    assert!(ended.success(), "{ended}");
+}
+
+/// Two routers; the better one is demoted, stays away for the hold, and comes back.
+fn demoted() {
+    let bed = Bed::new();
+    let other = other(&bed);
+    let wire = bed.port.capture();
+    let better = start(&bed.us, &[plain().priority(200)]);
+    better.wait_state(0, "VI_1", "MASTER", SOON);
+    let worse = start(&other.us, &[plain()]);
+    eventually(SOON, "the other one follows", || {
+        let show = worse.try_show().ok()?;
+        (show.instance("VI_1")["master"] == "10.0.0.1").then_some(())
+    });
+    let mark = better.mark();
+    let start = Instant::now();
+    let said = told(&better, &["demote", "VI_1", "--hold", "3"]);
+    assert_eq!(said.trim(), "VI_1: 10.0.0.2 is master");
+    assert!(!wire.adverts(0, "10.0.0.1").iter().all(|advert| advert.priority() > 0));
+    assert!(!better.logged(mark, "demoted by an operator").is_empty());
+    assert_eq!(worse.show().state("VI_1"), "MASTER");
+    let show = better.show();
+    assert!(number(Some(show.instance("VI_1")), "hold_ms") <= 3000, "{}", show.0);
+    assert!(told(&better, &["show", "VI_1"]).contains("Held Back"));
+    // Well past the time after which it would have preempted.
+    while start.elapsed() < Duration::from_millis(2500) {
+        assert!(better.logged(mark, "Entering MASTER").is_empty(), "it did not hold back");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    better.wait_state(mark, "VI_1", "MASTER", SOON);
+    worse.wait_state(0, "VI_1", "BACKUP", SOON);
+    // One that is backup already is held back, and says who is master.
+    let said = told(&worse, &["demote", "VI_1"]);
+    assert_eq!(said.trim(), "VI_1: 10.0.0.1 is master");
+}
+
+/// Nobody takes over: said so, and it goes on.
+fn demoted_alone() {
+    let bed = Bed::new();
+    let daemon = start(&bed.us, &[plain()]);
+    daemon.wait_state(0, "VI_1", "MASTER", SOON);
+    let (ended, said) = tell(&daemon, &["demote", "VI_1"]);
+    assert_eq!(ended.code(), Some(1), "{said}");
+    assert!(said.contains("master again"), "{said}");
+    let (ended, said) = tell(&daemon, &["demote", "VI_1", "--wait", "0"]);
+    assert_eq!(ended.code(), Some(1), "{said}");
+    assert!(said.contains("no other master was heard"), "{said}");
+    bed.us.ip("link set eth0 down");
+    daemon.wait_state(0, "VI_1", "FAULT", SOON);
+    let (ended, said) = tell(&daemon, &["demote", "VI_1"]);
+    assert!(!ended.success() && said.contains("FAULT"), "{said}");
+}
+
+fn announced() {
+    let bed = Bed::new();
+    let daemon = start(&bed.us, &[plain().line("garp_master_delay 0")]);
+    daemon.wait_state(0, "VI_1", "MASTER", SOON);
+    let count = || number(Some(daemon.show().address("VI_1", "10.0.0.100/24")), "announced");
+    eventually(SOON, "announced when it became master", || (count() >= 5).then_some(()));
+    let before = count();
+    assert_eq!(told(&daemon, &["announce", "VI_1"]), "");
+    eventually(SOON, "announced again", || (count() >= before + 5).then_some(()));
+    told(&daemon, &["announce"]);
+    eventually(SOON, "and again", || (count() >= before + 10).then_some(()));
+    bed.us.ip("link set eth0 down");
+    daemon.wait_state(0, "VI_1", "FAULT", SOON);
+    let (ended, said) = tell(&daemon, &["announce", "VI_1"]);
+    assert!(!ended.success() && said.contains("not the master"), "{said}");
+}
+
+fn log_level() {
+    let bed = Bed::new();
+    let args = ["--log", "error", "--log-format", "json", "--xdp-mode", "off"];
+    let daemon = Daemon::start_with(Kind::Xvrrp, &bed.us, &file("", &[plain()]), &args);
+    eventually(SOON, "master", || {
+        (daemon.try_show().ok()?.state("VI_1") == "MASTER").then_some(())
+    });
+    assert_eq!(daemon.logged(0, "Entering"), Vec::<String>::new());
+    told(&daemon, &["log", "info"]);
+    let (ended, said) = tell(&daemon, &["log", "loud"]);
+    assert!(!ended.success() && said.contains("loud"), "{said}");
+    let mark = daemon.mark();
+    bed.us.ip("link set eth0 down");
+    let line = daemon.wait_log(mark, "Entering FAULT", SOON);
+    let line: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    assert_eq!(text(&line, "level"), "WARN");
+    assert!(text(&line, "message").starts_with("(VI_1) Entering FAULT STATE"));
+}
+
+fn mistaken() {
+    let nowhere = Directory::new("nowhere");
+    let socket = nowhere.join("control");
+    let show = |socket: &OsStr| xvrrp(&["show".as_ref(), "--control".as_ref(), socket]);
+    let (ended, said) = show(socket.as_os_str());
+    assert!(!ended.success() && said.contains("xvrrp run"), "{said}");
+    // A daemon that knows none of this, and one from the future.
+    for (answer, wanted) in [
+        (r#"{"snapshot":{"version":"0.0.1","format":1}}"#, "version 0.0.1"),
+        (r#"{"wonder":[]}"#, "another version"),
+    ] {
+        let _ = std::fs::remove_file(&socket);
+        let listener = std::os::unix::net::UnixListener::bind(&socket);
+        let listener = listener.unwrap_or_else(|error| panic!("{error}"));
+        let old = std::thread::spawn(move || {
+            let Ok((mut client, _)) = listener.accept() else { return };
+            let mut request = [0; 4096];
+            let _ = client.read(&mut request);
+            let _ = writeln!(client, "{answer}");
+        });
+        let (ended, said) = show(socket.as_os_str());
+        assert!(!ended.success() && said.contains(wanted), "{said}");
+        old.join().unwrap_or_else(|_| panic!("the old daemon"));
+    }
+    let bed = Bed::new();
+    let daemon = start(&bed.us, &[plain()]);
+    daemon.wait_state(0, "VI_1", "MASTER", SOON);
+    for verb in [&["show", "VI_l"][..], &["demote", "VI_l"], &["announce", "VI_l"]] {
+        let (ended, said) = tell(&daemon, verb);
+        assert!(!ended.success(), "{verb:?}: {said}");
+        assert!(said.contains("did you mean `VI_1`?"), "{verb:?}: {said}");
+    }
+    // One who speaks another version of the protocol is told which one this is.
+    let answer = raw(&daemon, b"{\"version\":2,\"command\":\"snapshot\"}\n");
+    assert!(answer.contains("speaks control protocol 1, not 2"), "{answer}");
+    let answer = raw(&daemon, b"{\"version\":1,\"command\":\"dance\"}\n");
+    assert!(answer.contains("not a request that this daemon (xvrrp"), "{answer}");
+}
+
+fn raw(daemon: &Daemon, request: &[u8]) -> String {
+    let mut client = connect(daemon);
+    client.write_all(request).unwrap_or_else(|error| panic!("{error}"));
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap_or_else(|error| panic!("{error}"));
+    answer
+}
+
+#[track_caller]
+fn connect(daemon: &Daemon) -> UnixStream {
+    UnixStream::connect(daemon.directory().join("control")).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// The mode keeps others out, and where somebody changed it the credentials do.
+fn not_root() {
+    let bed = Bed::new();
+    // Where anybody may go.
+    let folder = Directory::new("control");
+    std::fs::set_permissions(folder.join(""), std::fs::Permissions::from_mode(0o755))
+        .unwrap_or_else(|error| panic!("{error}"));
+    let program = folder.join("xvrrp");
+    std::fs::copy(binary(), &program).unwrap_or_else(|error| panic!("{error}"));
+    let socket = folder.join("control");
+    let args = ["--control", socket.to_str().unwrap_or_default()];
+    // The last of two `--control` would be refused; the daemon of the bed is started by hand.
+    let config = folder.join("vrrp.conf");
+    std::fs::write(&config, file("", &[plain()])).unwrap_or_else(|error| panic!("{error}"));
+    let mut command = Command::new(binary());
+    command.args(["run", "--xdp-mode", "off", "--config"]).arg(&config).args(args);
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let child = bed.us.enter(|| command.spawn());
+    let _daemon = Killed(child.unwrap_or_else(|error| panic!("{error}")));
+    let mode = eventually(SOON, "the socket", || {
+        let mode = std::fs::metadata(&socket).ok()?.permissions().mode() & 0o777;
+        (mode == 0o600).then_some(mode)
+    });
+    assert_eq!(mode, 0o600);
+    let nobody = || {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        command.arg(&program).arg("show").args(args);
+        let output = command.output().unwrap_or_else(|error| panic!("{error}"));
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let said = nobody();
+    assert!(said.contains("only root"), "{said}");
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o666))
+        .unwrap_or_else(|error| panic!("{error}"));
+    let said = nobody();
+    assert!(said.contains("root"), "{said}");
+}
+
+/// Ends with the case, however that ends.
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A hundred routers and a peer; clients that never ask, never read, talk nonsense, come in crowds.
+/// No router changes its state, nothing is used up, and whoever asks properly is answered.
+fn hostile() {
+    let bed = Bed::new();
+    let other = other(&bed);
+    let instances: Vec<Vrrp> = (1..=100)
+        .map(|n| {
+            let vrrp = Vrrp::new(&format!("10.0.1.{n}/32")).version(3, "0.5");
+            vrrp.called(&format!("VI_{n}"), n)
+        })
+        .collect();
+    let lower: Vec<Vrrp> = instances.iter().cloned().map(|vrrp| vrrp.priority(50)).collect();
+    let master = start(&bed.us, &instances);
+    master.wait_state(0, "VI_100", "MASTER", SOON);
+    let backup = start(&other.us, &lower);
+    eventually(SOON, "all are backups", || {
+        let show = backup.try_show().ok()?;
+        show.instances().iter().all(|i| text(i, "state") == "BACKUP").then_some(())
+    });
+    let mark = backup.mark();
+    let pid = number(Some(&master.show().0), "pid");
+    let (descriptors, memory) = (used(pid), resident(pid));
+    let mut silent: Vec<UnixStream> = Vec::new();
+    let mut rounds = 0;
+    throughout(Duration::from_secs(6), "no state changes", || {
+        rounds += 1;
+        for _ in 0..2 {
+            silent.push(connect(&master));
+            let mut greedy = connect(&master);
+            let _ = greedy.write_all(b"{\"version\":1,\"command\":\"snapshot\"}\n");
+            silent.push(greedy);
+            let mut noisy = connect(&master);
+            let _ = noisy.set_nonblocking(true);
+            let _ = noisy.write_all(&vec![b'{'; 60_000]);
+            silent.push(noisy);
+            drop(connect(&master));
+        }
+        // Those that came first go, so that the kernel's queue does not stop us.
+        let much = silent.len().saturating_sub(48);
+        silent.drain(..much);
+        match backup.logged(mark, "Entering").first() {
+            Some(line) => Err(line.clone()),
+            None => Ok(()),
+        }
+    });
+    assert!(rounds > 10, "{rounds}");
+    let (more, grown) = (used(pid), resident(pid));
+    assert!(more <= descriptors + 32, "{descriptors} descriptors have become {more}");
+    assert!(grown <= memory + (96 << 10), "{memory} KiB have become {grown}");
+    // With the last of them still there.
+    let patience = Duration::from_secs(60);
+    let show = eventually(patience, "whoever asks is answered", || master.try_show().ok());
+    assert_eq!(show.instances().len(), 100);
+    assert!(show.instances().iter().all(|instance| text(instance, "state") == "MASTER"));
+    drop(silent);
+    eventually(SOON, "descriptors are given back", || (used(pid) <= descriptors + 2).then_some(()));
+}
+
+fn used(pid: u64) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
+/// KiB.
+fn resident(pid: u64) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse().unwrap_or_else(|error| panic!("{line}: {error}"))
+}

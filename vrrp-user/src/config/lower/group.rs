@@ -1,0 +1,182 @@
+//! What do a `vrrp_sync_group` and `interface_up_down_delays` say.
+use super::parts::{no_block, track_interface};
+use super::program::program;
+use super::track::{self, MOST, MOST_OF_SCRIPTS, TracksDraft};
+use super::value;
+use crate::config::findings::{Findings, Span};
+use crate::config::keyword::{Keyword, Shape, apply, built, ignored, not_built, obsolete};
+use crate::config::model::TrackInterface;
+use crate::config::program::Notify;
+use crate::config::token::Word;
+use crate::config::tracked::LinkDelay;
+use crate::config::tree::Node;
+use std::time::Duration;
+
+/// A group before its members are known to exist.
+#[derive(Default)]
+pub(in crate::config) struct GroupDraft {
+    pub(super) name: Option<Word>,
+    /// Where `group` stands.
+    pub(super) list: Option<Span>,
+    pub(super) members: Vec<Word>,
+    pub(super) track_interfaces: Vec<(TrackInterface, Span)>,
+    pub(super) tracks: TracksDraft,
+    pub(super) tracking_weight: bool,
+    pub(super) notify: Notify,
+    pub(super) notify_priority_changes: Option<bool>,
+}
+
+/// What stands in a `vrrp_sync_group`.
+pub(in crate::config) static GROUP: &[Keyword<GroupDraft>] = &[
+    built("group", Shape::Block, members, "the instances that change state together"),
+    built(
+        "track_interface",
+        Shape::Block,
+        |draft, node, findings| track_interface(node, &mut draft.track_interfaces, findings),
+        "track_interface of every member",
+    ),
+    built(
+        "track_script",
+        Shape::Block,
+        |draft, node, findings| {
+            track::read(node, MOST_OF_SCRIPTS, &mut draft.tracks.scripts, findings);
+        },
+        "track_script of every member",
+    ),
+    built(
+        "track_file",
+        Shape::Block,
+        |draft, node, findings| track::read(node, MOST, &mut draft.tracks.files, findings),
+        "track_file of every member",
+    ),
+    built(
+        "track_process",
+        Shape::Block,
+        |draft, node, findings| track::read(node, MOST, &mut draft.tracks.processes, findings),
+        "track_process of every member",
+    ),
+    built(
+        "notify",
+        Shape::Program,
+        |draft, node, findings| draft.notify.any = program(node, findings),
+        "run at every change of the group, with GROUP, its name, the state and 0 added",
+    ),
+    built(
+        "notify_master",
+        Shape::Program,
+        |draft, node, findings| draft.notify.master = program(node, findings),
+        "run when the group becomes MASTER",
+    ),
+    built(
+        "notify_backup",
+        Shape::Program,
+        |draft, node, findings| draft.notify.backup = program(node, findings),
+        "run when the group becomes BACKUP",
+    ),
+    built(
+        "notify_fault",
+        Shape::Program,
+        |draft, node, findings| draft.notify.fault = program(node, findings),
+        "run when the group goes to FAULT",
+    ),
+    built(
+        "notify_stop",
+        Shape::Program,
+        |draft, node, findings| draft.notify.stop = program(node, findings),
+        "run when xvrrp stops",
+    ),
+    built(
+        "notify_priority_changes",
+        Shape::Switch,
+        |draft, node, findings| draft.notify_priority_changes = value::switch(node, findings),
+        "write priority changes of the members to the notify FIFOs",
+    ),
+    built(
+        "sync_group_tracking_weight",
+        Shape::Flag,
+        |draft, _, _| draft.tracking_weight = true,
+        "members may have weights of their own; elections then rarely agree",
+    ),
+    not_built("track_bfd", "BFD sessions that move the priority"),
+    ignored("smtp_alert", "no mail is sent"),
+    obsolete("global_tracking", "use sync_group_tracking_weight, or track on the group"),
+];
+
+/// A `vrrp_sync_group` block.
+pub(super) fn read(node: &Node, findings: &mut Findings) -> GroupDraft {
+    let mut draft = GroupDraft::default();
+    apply("vrrp_sync_group", GROUP, &mut draft, node.children(), findings);
+    // keepalived takes the old word for the new one.
+    draft.tracking_weight |=
+        node.children().iter().any(|child| child.keyword() == "global_tracking");
+    if let Some(word) = node.arguments().first() {
+        if word.text.is_empty() || word.text.contains(|c: char| c == '"' || c.is_control()) {
+            findings.error("bad-name", word.span, "a group's name cannot be empty or hold quotes");
+        } else {
+            draft.name = Some(word.clone());
+        }
+    }
+    draft
+}
+
+/// Names of instances, one or more a line.
+fn members(draft: &mut GroupDraft, node: &Node, findings: &mut Findings) {
+    if let Some(before) = draft.list {
+        findings
+            .error("repeated", node.span(), "a group has one `group` block")
+            .also(before, "given before");
+        return;
+    }
+    draft.list = Some(node.span());
+    for line in node.children() {
+        no_block(line, findings);
+        draft.members.extend(line.words.iter().cloned());
+    }
+}
+
+/// keepalived's bound.
+const LONGEST: u64 = 255;
+
+/// `interface_up_down_delays`: `NAME DOWN [UP]` a line.
+pub(super) fn link_delays(
+    node: &Node,
+    delays: &mut Vec<(LinkDelay, Span)>,
+    findings: &mut Findings,
+) {
+    for line in node.children() {
+        no_block(line, findings);
+        let Some((first, times)) = line.words.split_first() else { continue };
+        let Some(interface) = value::interface(first, findings) else { continue };
+        let Some((down, rest)) = times.split_first() else {
+            findings
+                .error("missing-value", first.span, format!("`{interface}` has no delay"))
+                .help("write `INTERFACE DOWN_SECONDS [UP_SECONDS]`");
+            continue;
+        };
+        if let Some(extra) = rest.get(1) {
+            findings
+                .warning("extra-word", extra.span, format!("`{}` is ignored", extra.text))
+                .label("an interface has two delays");
+        }
+        let down = value::duration(down, LONGEST, "the delay down", findings);
+        let up = match rest.first() {
+            Some(word) => value::duration(word, LONGEST, "the delay up", findings),
+            // What 2.2.7 and 2.4.3 do; their manual says that it is the delay down.
+            None => Some(Duration::ZERO),
+        };
+        let (Some(down), Some(up)) = (down, up) else { continue };
+        let delay = LinkDelay { interface, down, up };
+        match delays.iter().find(|(before, _)| before.interface == delay.interface) {
+            Some((_, before)) => {
+                findings
+                    .warning(
+                        "repeated",
+                        first.span,
+                        format!("{} is given again; the first line counts", first.text),
+                    )
+                    .also(*before, "given before");
+            }
+            None => delays.push((delay, first.span)),
+        }
+    }
+}

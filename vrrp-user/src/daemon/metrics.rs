@@ -1,0 +1,209 @@
+//! How are metrics served: HTTP with one route, off unless it was asked for.
+use super::questions::Question;
+use super::service::Handle;
+use crate::control::answers::ask;
+use crate::report::metrics::{Scrape, text};
+use anyhow::{Context as _, bail};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ALLOW, CONTENT_TYPE};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+
+/// Those served at once; more wait in the kernel's queue.
+const CLIENTS: usize = 4;
+
+/// How long a client may take over everything.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long it may take to say what it wants.
+const HEADERS: Duration = Duration::from_secs(5);
+
+/// How long to wait when no client can be accepted.
+const RESPITE: Duration = Duration::from_millis(200);
+
+/// Where metrics are served.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// At an address and port.
+    Tcp(SocketAddr),
+    /// At a socket in the file system.
+    Unix(PathBuf),
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return match path {
+                "" => Err("a path after `unix:` is missing".to_owned()),
+                path => Ok(Self::Unix(path.into())),
+            };
+        }
+        if let Some(Ok(port)) = text.strip_prefix(':').map(str::parse) {
+            return Ok(Self::Tcp((Ipv4Addr::LOCALHOST, port).into()));
+        }
+        text.parse().map(Self::Tcp).map_err(|_| {
+            "neither ADDRESS:PORT, as in 127.0.0.1:9165, nor :PORT, nor unix:PATH".to_owned()
+        })
+    }
+}
+
+/// Where clients come from.
+#[derive(Debug)]
+pub enum Listener {
+    /// Over the network.
+    Tcp(TcpListener),
+    /// On this machine.
+    Unix(UnixListener, PathBuf),
+}
+
+impl Listener {
+    /// Listens, in place of a socket that nobody answers any more.
+    pub async fn bind(place: &Place) -> anyhow::Result<Self> {
+        match place {
+            Place::Tcp(address) => {
+                let listener = TcpListener::bind(address).await;
+                Ok(Self::Tcp(listener.with_context(|| format!("--metrics {address}"))?))
+            }
+            Place::Unix(path) => {
+                let listener = unix(path).with_context(|| format!("--metrics {}", path.display()));
+                Ok(Self::Unix(listener?, path.clone()))
+            }
+        }
+    }
+}
+
+fn unix(path: &Path) -> anyhow::Result<UnixListener> {
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        bail!("someone else answers there");
+    }
+    match std::fs::symlink_metadata(path) {
+        Ok(there) if there.file_type().is_socket() => std::fs::remove_file(path)?,
+        Ok(_) => bail!("something that is no socket is there"),
+        Err(_) => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    // Whoever is in the group of the folder's choice may read: nothing can be done here.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Self::Unix(_, path) = self {
+            let _gone = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Serves whoever comes, for ever.
+pub async fn serve(listener: Listener, handle: Handle) {
+    let places = Arc::new(Semaphore::new(CLIENTS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let handle = handle.clone();
+        let accepted = match &listener {
+            Listener::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
+                tokio::spawn(async move {
+                    client(stream, handle).await;
+                    drop(place);
+                })
+            }),
+            Listener::Unix(listener, _) => listener.accept().await.map(|(stream, _)| {
+                tokio::spawn(async move {
+                    client(stream, handle).await;
+                    drop(place);
+                })
+            }),
+        };
+        if let Err(why) = accepted {
+            tracing::warn!("metrics: {why}");
+            tokio::time::sleep(RESPITE).await;
+        }
+    }
+}
+
+/// One request, one answer.
+async fn client(stream: impl AsyncRead + AsyncWrite + Unpin, handle: Handle) {
+    let service = service_fn(move |request| route(request, handle.clone()));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .max_headers(64)
+        .max_buf_size(16 * 1024)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    // A client that goes away, or talks nonsense, is its own affair.
+    let _ended = tokio::time::timeout(PATIENCE, connection).await;
+}
+
+async fn route(
+    request: Request<Incoming>,
+    handle: Handle,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let plain = |status: StatusCode, text: &'static str| {
+        let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+        *response.status_mut() = status;
+        response
+    };
+    if request.uri().path() != "/metrics" {
+        return Ok(plain(StatusCode::NOT_FOUND, "The metrics are at /metrics.\n"));
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "GET\n");
+        response.headers_mut().insert(ALLOW, hyper::header::HeaderValue::from_static("GET, HEAD"));
+        return Ok(response);
+    }
+    let Some(page) = page(&handle).await else {
+        return Ok(plain(StatusCode::SERVICE_UNAVAILABLE, "The daemon is stopping.\n"));
+    };
+    let mut response = Response::new(Full::new(Bytes::from(page)));
+    let kind = hyper::header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    Ok(response)
+}
+
+/// The page; nothing where the loop has ended. It is written on a thread of its own.
+async fn page(handle: &Handle) -> Option<String> {
+    let view = ask(handle, Question::View).await?;
+    let handle = handle.clone();
+    let write = move || {
+        // Copied, for the network task waits for this lock.
+        let owned = handle.owned.lock().map(|owned| owned.clone()).unwrap_or_default();
+        let reloaded = handle.reload_error.lock().is_ok_and(|error| error.is_none());
+        let log_dropped = handle.log.dropped();
+        text(&Scrape { view: &view, owned: &owned, log_dropped, reloaded })
+    };
+    tokio::task::spawn_blocking(write).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places() {
+        let place = |text: &str| text.parse::<Place>();
+        assert_eq!(place("127.0.0.1:9165"), Ok(Place::Tcp(([127, 0, 0, 1], 9165).into())));
+        assert_eq!(place(":9165"), Ok(Place::Tcp(([127, 0, 0, 1], 9165).into())));
+        assert_eq!(place("unix:/run/m"), Ok(Place::Unix("/run/m".into())));
+        assert!(matches!(place("[::1]:9165"), Ok(Place::Tcp(_))));
+        for bad in ["", "9165", "localhost:9165", "unix:", ":x", "10.0.0.1"] {
+            assert!(place(bad).is_err(), "{bad}");
+        }
+    }
+}

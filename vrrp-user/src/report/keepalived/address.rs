@@ -1,0 +1,88 @@
+//! How does keepalived write an address or a route.
+use crate::config::model::{Route, Vip};
+use crate::net::task::Presence;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+/// What routes are marked with (`RTPROT_KEEPALIVED`).
+const PROTOCOL: u32 = 18;
+/// `RT_TABLE_MAIN`.
+const MAIN: u32 = 254;
+
+/// An address with everything that is set about it.
+pub fn vip(vip: &Vip, presence: Option<&Presence>) -> String {
+    let mut text = prefixed(vip.address, vip.prefix);
+    // Writing to a string cannot fail.
+    if let Some(broadcast) = vip.broadcast {
+        let _ = write!(text, " brd {broadcast}");
+    }
+    let _ = write!(text, " dev {} scope {}", vip.dev, scope(vip.scope));
+    if let Some(label) = &vip.label {
+        let _ = write!(text, " label {label}");
+    }
+    if vip.no_track {
+        text.push_str(" no_track");
+    }
+    if vip.address.is_ipv6() {
+        text.push_str(if vip.prefix == 128 { " deprecated" } else { " preferred_lft forever" });
+    }
+    if matches!(presence, Some(Presence::Present | Presence::PendingLinkDown)) {
+        text.push_str(" set");
+    }
+    text
+}
+
+/// A route as keepalived lists it.
+pub fn route(route: &Route) -> String {
+    let mut text = "prepend ".to_owned();
+    if route.prefix == 0 && route.destination.is_unspecified() {
+        text.push_str("default");
+    } else {
+        text.push_str(&prefixed(route.destination, route.prefix));
+    }
+    if let Some(source) = route.source {
+        let _ = write!(text, " src {source}");
+    }
+    if let Some(via) = route.via {
+        let _ = write!(text, " via {} {via}", if via.is_ipv6() { "inet6" } else { "inet" });
+    }
+    if let Some(dev) = &route.dev {
+        let _ = write!(text, " dev {dev}");
+    }
+    if route.table != MAIN {
+        let _ = write!(text, " table {}", route.table);
+    }
+    // keepalived marks a route for itself only where it watches it.
+    if !route.no_track {
+        let _ = write!(text, " proto {PROTOCOL}");
+    }
+    if let Some(scope) = route.scope {
+        let _ = write!(text, " scope {scope}");
+    }
+    if let Some(metric) = route.metric {
+        let _ = write!(text, " metric {metric}");
+    }
+    if route.no_track {
+        text.push_str(" no_track");
+    }
+    text
+}
+
+/// Without the length where it is the whole address.
+pub(super) fn prefixed(address: IpAddr, length: u8) -> String {
+    match (address, length) {
+        (IpAddr::V4(_), 32) | (IpAddr::V6(_), 128) => address.to_string(),
+        _ => format!("{address}/{length}"),
+    }
+}
+
+fn scope(scope: u8) -> String {
+    match scope {
+        0 => "global".to_owned(),
+        200 => "site".to_owned(),
+        253 => "link".to_owned(),
+        254 => "host".to_owned(),
+        255 => "nowhere".to_owned(),
+        other => other.to_string(),
+    }
+}
