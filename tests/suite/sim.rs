@@ -383,6 +383,43 @@ fn the_winner_takes_over_within_its_down_interval() {
     });
 }
 
+/// While every advert is delivered in time, whenever each router starts: two are masters at once only
+/// for as long as the advert of the better one is on its way to the worse.
+#[test]
+fn two_are_masters_only_while_an_advert_is_under_way() {
+    hold("two_are_masters_only_while_an_advert_is_under_way", 500, |seed, trace| {
+        let centis = [1, 10, 100, 4095][usize::try_from(seed % 4).unwrap()];
+        let mut plan = plain(seed, centis, &[200, 150, 100]);
+        for (node, (at, _)) in plan.script.iter_mut().enumerate() {
+            let late = seed.wrapping_mul(7919 + 104_729 * node as u64) % 8000;
+            *at = part(plan.interval, late);
+        }
+        plan.script.sort_by_key(|(at, _)| *at);
+        let end = plan.settled + 8 * plan.interval;
+        let mut lan = Lan::new(&plan, FAST, trace);
+        lan.run(end)?;
+        elected(&lan, &plan)?;
+        let longest = Rules::CALM.least_delay + Rules::CALM.jitter;
+        let (mut masters, mut two_since) = (BTreeSet::new(), None);
+        for change in &lan.changes {
+            match change.to {
+                State::Active => masters.insert(change.node),
+                _ => masters.remove(&change.node),
+            };
+            match (masters.len(), two_since) {
+                (0 | 1, Some(since)) if change.at - since > longest => {
+                    return Err(format!("two masters for {:?}: {change:?}", change.at - since));
+                }
+                (0 | 1, _) => two_since = None,
+                (2, None) => two_since = Some(change.at),
+                (2, Some(_)) => {}
+                _ => return Err(format!("three masters: {change:?}")),
+            }
+        }
+        Ok(())
+    });
+}
+
 /// Two masters meet: one remains within an interval, and it is the better one.
 #[test]
 fn a_partition_that_heals_leaves_the_better_master_within_an_interval() {
