@@ -11,7 +11,7 @@ use crate::config::host::Host as _;
 use crate::config::model::{Config, DumpFiles, Name};
 use crate::config::program::{Program, Scripts};
 use crate::program::host::System;
-use crate::program::launch::Runnable;
+use crate::program::launch;
 use crate::report::keepalived::stats::Counted;
 use crate::report::keepalived::{Dump, Link, Router, Runs, Watched, data, json, stats};
 use crate::report::standard::Clock;
@@ -269,13 +269,13 @@ fn without_virtual(mut links: Vec<Link>, config: &Config) -> Vec<Link> {
 /// User and group of programs that name none: those of the daemon, unless a user was found for them.
 fn default_user(config: &Config) -> (u32, u32) {
     let own = System.own();
-    let scripts = &config.globals.scripts;
-    let nothing = Program { words: vec![String::new()], user: None, origin: Default::default() };
-    Runnable::new(&nothing, scripts).map_or((own.uid, own.gid), |runs| runs.account())
+    launch::account(None, &config.globals.scripts)
+        .map_or((own.uid, own.gid), |account| (account.uid, account.gid))
 }
 
 /// A program as it is run: its path was settled with the configuration.
 fn runs(program: &Program, scripts: &Scripts, default: (u32, u32)) -> Runs {
-    let user = Runnable::new(program, scripts).map_or(default, |runs| runs.account());
+    let account = launch::account(program.user.as_ref(), scripts);
+    let user = account.map_or(default, |account| (account.uid, account.gid));
     Runs { words: program.words.clone(), user }
 }
