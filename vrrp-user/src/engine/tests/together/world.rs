@@ -1,4 +1,4 @@
-//! What the world says, worked out by other means than the engine's.
+//! What the world is like, worked out by other means than the engine's.
 use super::*;
 
 /// The world as it is, and what is known of it.
@@ -215,10 +215,9 @@ impl World {
     pub(super) fn watch(&mut self, output: &Output) {
         match output {
             Output::Started { router, instance } => {
-                let name = &instance.name;
-                if self.ids.insert(*router, name.clone()).is_none() {
-                    self.states.insert(name.clone(), State::Initialize);
-                    self.fresh.insert(name.clone());
+                if self.ids.insert(*router, instance.name.clone()).is_none() {
+                    self.states.insert(instance.name.clone(), State::Initialize);
+                    self.fresh.insert(instance.name.clone());
                 }
             }
             Output::Stopped { router } => {
