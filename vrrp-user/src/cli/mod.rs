@@ -1,6 +1,7 @@
 //! What can be asked for on the command line.
 //!
 //! - [`run`]: the daemon
+//! - [`compat`]: the same called as keepalived, with [`background`] and its pid files
 //! - [`check`]: is this configuration good
 //! - [`show`]: what is a running daemon doing
 //! - [`top`]: the same, live
@@ -11,8 +12,10 @@
 //! - [`completions`]: for shells
 //! - [`terminal`]: what it can show
 //! - [`bench`]: how fast is it here
+pub mod background;
 pub mod bench;
 pub mod check;
+pub mod compat;
 pub mod completions;
 pub mod demote;
 pub mod doctor;
@@ -20,6 +23,7 @@ pub mod files;
 #[cfg(test)]
 mod manual;
 pub mod orders;
+mod pid_file;
 pub mod reload;
 pub mod run;
 pub mod show;
