@@ -191,7 +191,7 @@ fn carry_out(world: &mut World, engine: &mut Engine, input: Input) -> Result<(),
         if old.state == State::Backup && new.state == State::Backup && !old.ready && !new.ready {
             // The timer runs from the same moment, as long as the priority says now.
             let from = |router: &RouterSnapshot| {
-                router.deadline.unwrap().as_nanos() - router.down_interval.as_nanos() as u64
+                u128::from(router.deadline.unwrap().as_nanos()) - router.down_interval.as_nanos()
             };
             prop_assert_eq!(from(old), from(&new));
         }

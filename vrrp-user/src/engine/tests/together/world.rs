@@ -215,9 +215,10 @@ impl World {
     pub(super) fn watch(&mut self, output: &Output) {
         match output {
             Output::Started { router, instance } => {
-                if self.ids.insert(*router, instance.name.clone()).is_none() {
-                    self.states.insert(instance.name.clone(), State::Initialize);
-                    self.fresh.insert(instance.name.clone());
+                let name = &instance.name;
+                if self.ids.insert(*router, name.clone()).is_none() {
+                    self.states.insert(name.clone(), State::Initialize);
+                    self.fresh.insert(name.clone());
                 }
             }
             Output::Stopped { router } => {
