@@ -20,6 +20,11 @@ const CONFIG: &str = "global_defs {
     vrrp_garp_lower_prio_repeat 3
     vrrp_skip_check_adv_addr
 }
+vrrp_script chk {
+    script \"/bin/true\"
+    interval 60
+    weight 5
+}
 track_file tf {
     file /tmp/xvrrp-no-such-file
     weight 2
@@ -81,6 +86,7 @@ vrrp_instance VI_3 {
     priority 90
     advert_int 0.5
     track_file { tf }
+    track_script { chk }
     virtual_ipaddress {
         fe80::100
         2001:db8::100/64

@@ -1,6 +1,8 @@
-//! Does xvrrp look like keepalived to whoever looks at keepalived: dump files, flags, signals.
+//! Does xvrrp look like keepalived to whoever looks at keepalived: dump files, flags, signals,
+//! scheduling.
 mod dumps;
 mod flags;
+mod schedule;
 
 use vrrp_tests::lab::netns::Namespace;
 

@@ -10,10 +10,13 @@ use super::{clock, interfaces};
 use crate::config::host::Host as _;
 use crate::config::model::{Config, DumpFiles, Name};
 use crate::config::program::{Program, Scripts};
+use crate::engine::snapshot::Known;
 use crate::program::host::System;
-use crate::program::launch::Runnable;
+use crate::program::launch;
 use crate::report::keepalived::stats::Counted;
-use crate::report::keepalived::{Dump, Link, Router, Runs, Watched, data, json, stats};
+use crate::report::keepalived::{
+    Dump, Link, Router, Runs, ScriptStatus, Watched, data, json, stats,
+};
 use crate::report::standard::Clock;
 use anyhow::Context as _;
 use rustix::fs::{Mode, OFlags};
@@ -177,7 +180,7 @@ fn write(
         program: &program,
         user: default,
         links: &without_virtual(links, config),
-        watched: &Watched::default(),
+        watched: &watched(config, routers),
         umask: 0o177,
         namespace,
     };
@@ -269,13 +272,46 @@ fn without_virtual(mut links: Vec<Link>, config: &Config) -> Vec<Link> {
 /// User and group of programs that name none: those of the daemon, unless a user was found for them.
 fn default_user(config: &Config) -> (u32, u32) {
     let own = System.own();
-    let scripts = &config.globals.scripts;
-    let nothing = Program { words: vec![String::new()], user: None, origin: Default::default() };
-    Runnable::new(&nothing, scripts).map_or((own.uid, own.gid), |runs| runs.account())
+    let found = launch::account(None, &config.globals.scripts).unwrap_or(own);
+    (found.uid, found.gid)
 }
 
 /// A program as it is run: its path was settled with the configuration.
 fn runs(program: &Program, scripts: &Scripts, default: (u32, u32)) -> Runs {
-    let user = Runnable::new(program, scripts).map_or(default, |runs| runs.account());
+    let found = launch::account(program.user.as_ref(), scripts);
+    let user = found.map_or(default, |account| (account.uid, account.gid));
     Runs { words: program.words.clone(), user }
+}
+
+/// What the routers know of what they track. What is tracked without weight and is no fault is good.
+fn watched(config: &Config, routers: &[Router]) -> Watched {
+    let mut watched = Watched::default();
+    for router in routers {
+        let tracks = &router.engine.instance.tracks;
+        let group = config.groups.iter().find(|g| g.members.contains(&router.engine.instance.name));
+        let lists = [Some(tracks), group.map(|group| &group.tracks)];
+        for track in lists.into_iter().flatten().flat_map(|tracks| &tracks.scripts) {
+            let faulty = router.engine.faults.iter().any(|fault| fault.object == track.object);
+            if track.weight == 0 && !faulty {
+                let good = ScriptStatus { good: !track.reverse, running: false };
+                watched.scripts.insert(track.object.clone(), good);
+            }
+        }
+        for weight in &router.engine.weights {
+            let name = weight.object.clone();
+            match &weight.known {
+                Some(Known::Script { good: Some(good), .. }) => {
+                    watched.scripts.insert(name, ScriptStatus { good: *good, running: false });
+                }
+                Some(Known::File { value: Some(value), .. }) => {
+                    watched.files.insert(name, *value);
+                }
+                Some(Known::Process { count: Some(count), .. }) => {
+                    watched.processes.insert(name, *count);
+                }
+                _ => {}
+            }
+        }
+    }
+    watched
 }

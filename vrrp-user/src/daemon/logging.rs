@@ -42,10 +42,13 @@ pub enum Format {
     Syslog,
 }
 
+/// Takes a new filter, or says what is wrong with it.
+type Set = dyn Fn(&str) -> Result<(), String> + Send + Sync;
+
 /// Says what is logged from now on, and what was lost.
 #[derive(Clone)]
 pub struct Control {
-    set: Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
+    set: Arc<Set>,
     dropped: Option<ErrorCounter>,
 }
 
