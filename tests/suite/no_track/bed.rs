@@ -11,7 +11,7 @@ use vrrp_tests::lab::report::number;
 use vrrp_tests::lab::switch::{Port, Switch};
 use vrrp_tests::lab::wait::{eventually, throughout};
 
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// Longer than any reaction takes: for what must not happen.
 pub(crate) const WHILE: Duration = Duration::from_millis(1500);
 /// `garp_master_repeat` of the test.

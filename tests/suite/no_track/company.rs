@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use vrrp_tests::lab::conf::file;
+use vrrp_tests::lab::conf::{Vrrp, file};
 use vrrp_tests::lab::daemon::{Daemon, Kind, xvrrp};
 use vrrp_tests::lab::master::Beat;
 use vrrp_tests::lab::report::text;
@@ -118,6 +118,59 @@ pub(crate) fn with_route_no_track(bed: &Bed) {
 /// Row 14: the route over `eth4` is tracked, and the reason names it.
 pub(crate) fn with_route_tracked(bed: &Bed) {
     faults(bed, &[("route-interface", &format!("{} dev eth4", bed.net()))]);
+}
+
+/// Row 15: a sync group, of which only `VI_1` has the address on `eth4`.
+pub(crate) fn in_a_group(bed: &Bed) {
+    let port = bed.plug();
+    let second = if bed.variant.ipv6 { "fe80::200/64" } else { "10.0.0.200/24" };
+    let instances = [bed.instance(), Vrrp::new(second).called("VI_2", 52)];
+    let group = "vrrp_sync_group VG {\n group {\n VI_1\n VI_2\n }\n}\n";
+    let (wire, far) = (bed.primary.capture(), port.capture());
+    let config = file("", &instances) + group;
+    let daemon = Daemon::start(bed.variant.kind, &bed.us, &config);
+    let both = |said: usize, state: &str| {
+        for name in ["VI_1", "VI_2"] {
+            daemon.wait_state(said, name, state, SOON);
+        }
+    };
+    both(0, "MASTER");
+    bed.runs(&daemon, PRESENT);
+    let has_second = || bed.us.has("eth0", second);
+    eventually(SOON, "the address of VI_2", || has_second().then_some(()));
+    std::thread::sleep(WHILE);
+    let (said, mark, mark_far) = (daemon.mark(), wire.mark(), far.mark());
+    let (terms, prevented) = (bed.terms(&daemon), bed.prevented(&daemon));
+    bed.us.ip("link set eth4 down");
+    if bed.variant.no_track {
+        bed.runs(&daemon, PENDING_DOWN);
+        std::thread::sleep(WHILE);
+        assert!(has_second());
+        bed.us.ip("link set eth4 up");
+        bed.announced_once(&far, mark_far);
+        bed.runs(&daemon, PRESENT);
+        assert_eq!(bed.prevented(&daemon), prevented + 1);
+        assert_eq!(bed.terms(&daemon), terms);
+        return bed.undisturbed(&daemon, said, &wire, mark);
+    }
+    both(said, "FAULT");
+    bed.faulted(&daemon, said, &wire, mark);
+    eventually(SOON, "no address of VI_2", || (!has_second()).then_some(()));
+    let goodbye = |advert: &vrrp_tests::lab::decode::SeenAdvert| {
+        advert.priority() == 0 && advert.header.vrid() == 52
+    };
+    wire.wait_advert(mark, bed.source(), SOON, goodbye);
+    if daemon.kind() == Kind::Xvrrp {
+        let faults = daemon.show().instance("VI_2").get("faults").cloned().unwrap_or_default();
+        let words = daemon.words(Some("VI_2"));
+        assert!(faults.to_string().contains("VI_1"), "{faults}");
+        assert!(words.contains("FAULT") && words.contains("VI_1"), "{words}");
+    }
+    let said = daemon.mark();
+    bed.us.ip("link set eth4 up");
+    both(said, "MASTER");
+    bed.recovered(&daemon, said);
+    eventually(SOON, "the address of VI_2", || has_second().then_some(()));
 }
 
 /// Row 16: `dont_track_primary` is about `eth0` only.

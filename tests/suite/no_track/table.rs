@@ -20,8 +20,7 @@ const COLUMNS: [(Column, bool); 6] = [
 ];
 
 /// Every reason there can be, and the rows it holds for.
-const REASONS: [(&str, &[u8]); 6] = [
-    ("sync groups are not built yet", &[15]),
+const REASONS: [(&str, &[u8]); 5] = [
     ("IPv6 is the next row", &[5]),
     ("IPv4 is the row before", &[6]),
     ("nothing is left to be tracked", &[20]),

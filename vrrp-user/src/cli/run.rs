@@ -7,6 +7,7 @@ use crate::daemon::metrics::Place;
 use crate::daemon::service::{self, Options};
 use crate::daemon::{clock, logging, preflight};
 use crate::dataplane::port::XdpMode;
+use crate::dataplane::sys;
 use crate::net::{guard, namespace};
 use crate::program;
 use anyhow::Context as _;
@@ -135,6 +136,8 @@ pub(super) fn start(mut options: Options) -> anyhow::Result<ExitCode> {
         eprintln!("error: {why}");
         return Ok(BAD_CONFIG.into());
     }
+    // The text and its tree were many times what became of them.
+    sys::trim_memory();
     service::run(&options, Arc::new(model))?;
     Ok(ExitCode::SUCCESS)
 }

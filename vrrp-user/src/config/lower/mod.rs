@@ -144,7 +144,8 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     let scripts: Vec<_> = scripts.collect();
     let files = root.files.iter().filter_map(|node| watched::file(node, findings));
     let files: Vec<_> = files.collect();
-    let processes = root.processes.iter().filter_map(|node| watched::process(node, findings));
+    let processes =
+        root.processes.iter().filter_map(|node| watched::tracked_process(node, findings));
     let processes: Vec<_> = processes.collect();
     let mut objects = Objects {
         scripts: Kind::new("vrrp_script", scripts, findings),
