@@ -2,11 +2,11 @@
 use crate::config::model::Scheduling;
 use crate::net;
 use rustix::mm::{MlockAllFlags, mlockall};
-use rustix::process::setpriority_process;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use std::fmt::Display;
 
-/// Schedules the calling thread. What cannot be had is said, and the daemon runs without it.
+/// Schedules the calling thread, but for its nice value, which the threads it starts first must not
+/// inherit. What cannot be had is said, and the daemon runs without it.
 pub fn apply(scheduling: &Scheduling) {
     let missed = |keyword: &str, why: &dyn Display| tracing::warn!("{keyword}: {why}");
     if !scheduling.processors.is_empty() {
@@ -17,11 +17,6 @@ pub fn apply(scheduling: &Scheduling) {
         if let Err(why) = sched_setaffinity(None, &set) {
             missed("vrrp_cpu_affinity", &why);
         }
-    }
-    if let Some(nice) = scheduling.nice
-        && let Err(why) = setpriority_process(None, nice.into())
-    {
-        missed("vrrp_priority", &why);
     }
     if let Some(priority) = scheduling.realtime
         && let Err(why) = net::realtime(priority)

@@ -211,7 +211,7 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
             })
             .and_then(|plane| AdvertLoop::new(first, Box::new(plane), net, inbox, helpers));
         let _ = ended.send(begun.map_or_else(Ended::with, |vrrp| {
-            go_first();
+            go_first(scheduling.nice.unwrap_or(FIRST));
             vrrp.run()
         }));
     })?;
@@ -354,11 +354,14 @@ fn settings(mode: XdpMode, config: &Config) -> Settings {
     }
 }
 
+/// The nice value of the loop's thread, unless `vrrp_priority` says another.
+const FIRST: i8 = -20;
+
 /// Has the kernel run this thread before whatever else wants a processor: check scripts and notify
 /// programs may want all there are. It hardly ever runs, and then shortly. The threads it has started
 /// before stay as they are.
-fn go_first() {
-    if let Err(e) = rustix::process::setpriority_process(None, -20) {
+fn go_first(nice: i8) {
+    if let Err(e) = rustix::process::setpriority_process(None, nice.into()) {
         tracing::warn!("a busy machine may delay adverts: no higher priority for them: {e}");
     }
 }

@@ -304,7 +304,7 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
         "vrrp_priority",
         Shape::Value,
         |global, node, findings| global.own.scheduling.nice = scheduling::nice(node, findings),
-        "nice value of the thread that adverts depend on, -20 to 19; at the start",
+        "nice value of the thread that adverts depend on, -20 to 19; at the start; default -20",
     ),
     built(
         "vrrp_rt_priority",
