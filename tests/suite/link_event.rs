@@ -119,6 +119,8 @@ fn median(times: &[Times], which: impl Fn(&Times) -> Duration) -> Duration {
     all[all.len() / 2]
 }
 
+type Which = fn(&Times) -> Duration;
+
 #[test]
 fn a_lost_link_is_known_and_left_at_once() {
     if !gate::open(&[Need::Root, Need::Keepalived]) {
@@ -136,7 +138,7 @@ fn a_lost_link_is_known_and_left_at_once() {
         }
     }
     println!("{}", binary().display());
-    let columns: [(&str, fn(&Times) -> Duration); 4] = [
+    let columns: [(&str, Which); 4] = [
         ("first goodbye", |times| times.first_goodbye),
         ("last goodbye", |times| times.last_goodbye),
         ("first removed", |times| times.first_removed),

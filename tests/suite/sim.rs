@@ -2,13 +2,17 @@
 //!
 //! `XVRRP_SEEDS` sets how many seeds are tried, `XVRRP_SEED` tries one.
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
-use vrrp_common::ident::{Priority, Version};
+use vrrp_common::ident::{Family, Priority, Version, Vrid};
 use vrrp_tests::sim::fabric::Rules;
 use vrrp_tests::sim::node::Path;
 use vrrp_tests::sim::plan::{Act, Plan, Weather, part};
+use vrrp_tests::sim::random;
 use vrrp_tests::sim::trace::{Trace, hold};
 use vrrp_tests::sim::{Change, Lan};
+use xvrrp::config::tracked::{SyncGroup, Tracks};
 use xvrrp::engine::output::Why;
 use xvrrp::engine::snapshot::State;
 use xvrrp::engine::timing;
@@ -95,6 +99,107 @@ fn nobody_flaps_in_fair_weather() {
     });
 }
 
+/// Two nodes with one sync group each of two or three routers on two LANs, and what goes wrong
+/// with nodes, links and LANs, together and one by one.
+fn grouped(seed: u64) -> Plan {
+    let mut random = random::of(&[seed, 77]);
+    let mut plan = plain(seed, random.pick(&[1, 10, 100]), &[100, 100]);
+    let members = 2 + usize::from(random.chance(1, 2));
+    let names = ["vr1", "vr2", "vr3"];
+    // Who is better is better everywhere, or nobody ever rests: keepalived's manual says so, too.
+    let priorities = [random.pick(&[50, 100, 255]), random.pick(&[50, 100, 101, 150])];
+    let preempt = [random.chance(3, 4), random.chance(3, 4)];
+    for (node, (_, instances)) in plan.nodes.iter_mut().enumerate() {
+        let shape = instances[0].clone();
+        *instances = (0..members)
+            .map(|number| {
+                let mut instance = shape.clone();
+                instance.name = names[number].into();
+                instance.interface = ["eth0", "eth4", "eth0"][number].into();
+                instance.vrid = Vrid::new(number as u8 + 1).expect("not 0");
+                instance.priority = Priority(priorities[node]);
+                instance.preempt = preempt[node];
+                instance.family = Family::V4;
+                let vip = &mut instance.addresses[0];
+                vip.address = Ipv4Addr::new(192, 0, 2, number as u8 + 1).into();
+                vip.dev = instance.interface.clone();
+                instance
+            })
+            .collect();
+    }
+    plan.groups = vec![Arc::new(SyncGroup {
+        name: "G".into(),
+        origin: Default::default(),
+        members: names[..members].iter().map(|name| (*name).into()).collect(),
+        track_interfaces: Vec::new(),
+        tracks: Tracks::default(),
+        tracking_weight: false,
+        notify: Default::default(),
+        notify_priority_changes: false,
+    })];
+    let storm = 30_000;
+    plan.calm = part(plan.interval, storm);
+    let jitter = part(plan.interval, random.pick(&[1, 20, 300]));
+    let wire = Rules { jitter, loss: random.pick(&[0, 0, 100, 300]), ..Rules::CALM };
+    plan.script.push((Duration::ZERO, Act::Wire(wire)));
+    for _ in 0..random.below(30) {
+        let at = part(plan.interval, 1000 + random.below(storm - 1000));
+        let node = usize::from(random.chance(1, 2));
+        let lan = random.pick(&["eth0", "eth4"]);
+        let split = vec![false, random.chance(1, 2)];
+        let act = match random.below(12) {
+            0 => Act::Kill(node),
+            1 => Act::Stop(node),
+            2 | 3 => Act::Start(node),
+            4 => Act::Pause(node),
+            5 => Act::Resume(node),
+            6..9 => Act::Link(node, lan, random.chance(1, 2)),
+            9 => Act::Split(split),
+            10 => Act::Cut(lan, split),
+            _ => Act::Lose(node, usize::from(random.chance(1, 2))),
+        };
+        plan.script.push((at, act));
+    }
+    for node in 0..2 {
+        plan.script.push((plan.calm, Act::Resume(node)));
+        plan.script.push((plan.calm, Act::Start(node)));
+        for lan in ["eth0", "eth4"] {
+            plan.script.push((plan.calm, Act::Link(node, lan, true)));
+            plan.script.push((plan.calm, Act::Cut(lan, vec![false, false])));
+        }
+    }
+    plan.script.push((plan.calm, Act::Split(vec![false, false])));
+    plan.script.push((plan.calm, Act::Wire(Rules::CALM)));
+    plan.script.sort_by_key(|(at, _)| *at);
+    plan.settled = plan.calm + 5 * plan.longest_down_interval();
+    plan
+}
+
+/// Members never differ, which each node looks after itself.
+#[test]
+fn one_node_has_the_whole_group_after_the_last_fault() {
+    hold("one_node_has_the_whole_group_after_the_last_fault", 1500, |seed, trace| {
+        let plan = grouped(seed);
+        settles(&plan, FAST, trace)?;
+        let mut lan = Lan::new(&plan, FAST, trace);
+        lan.run(plan.settled)?;
+        let masters: BTreeSet<usize> = names(&plan)
+            .iter()
+            .flat_map(|name| lan.routers(name))
+            .filter(|(_, router)| router.state == State::Active)
+            .map(|(node, _)| node)
+            .collect();
+        if masters.len() == 1 { Ok(()) } else { Err(format!("the masters {masters:?}")) }
+    });
+}
+
+#[test]
+fn groups_end_on_the_fast_path_where_hearing_everything_ends() {
+    hold("groups_end_on_the_fast_path_where_hearing_everything_ends", 1000, |seed, trace| {
+        same_on_both_paths(&grouped(seed), trace)
+    });
+}
+
 /// The same plan, with stamps and with every advert told.
 ///
 /// Routers in transition are not paused here: which version 2 the dataplane drops follows from whom
@@ -107,44 +212,48 @@ fn the_fast_path_ends_where_hearing_everything_ends() {
         if plan.nodes.iter().flat_map(|(_, instances)| instances).any(|i| i.v2_interop) {
             plan.script.retain(|(_, act)| !matches!(act, Act::Pause(_)));
         }
-        let mut lans = Vec::new();
-        let end = plan.settled + 4 * plan.interval;
-        for path in [FAST, Path::Slow] {
-            let mut lan = Lan::new(&plan, path, trace);
-            lan.run(end)?;
-            let told: Vec<_> = lan.nodes.iter().map(|node| node.news()).collect();
-            let routers: Vec<_> = names(&plan)
-                .iter()
-                .flat_map(|name| lan.routers(name))
-                .map(|(node, router)| {
-                    (
-                        node,
-                        router.state,
-                        router.since,
-                        router.effective_priority,
-                        router.adverts_sent,
-                        router.became_master,
-                    )
-                })
-                .collect();
-            // Routers of one node that act at the same time have no order.
-            let mut changes = lan.changes;
-            changes.sort_by(|a, b| (a.at, a.node, &a.name).cmp(&(b.at, b.node, &b.name)));
-            lans.push((changes, routers, lan.sent, told));
-        }
-        let [fast, slow] = &lans[..] else { return Err("two runs".into()) };
-        let differing = fast.0.iter().zip(&slow.0).find(|(fast, slow)| fast != slow);
-        if let Some((fast, slow)) = differing {
-            return Err(format!("fast {fast:?}\n     slow {slow:?}"));
-        }
-        if (fast.0.len(), &fast.1, fast.2) != (slow.0.len(), &slow.1, slow.2) {
-            return Err(format!("fast {:?}\n     slow {:?}", fast.1, slow.1));
-        }
-        if fast.3.iter().zip(&slow.3).any(|(fast, slow)| fast > slow) {
-            return Err(format!("told more: {:?} than {:?}", fast.3, slow.3));
-        }
-        Ok(())
+        same_on_both_paths(&plan, trace)
     });
+}
+
+fn same_on_both_paths(plan: &Plan, trace: &mut Trace) -> Result<(), String> {
+    let mut lans = Vec::new();
+    let end = plan.settled + 4 * plan.interval;
+    for path in [FAST, Path::Slow] {
+        let mut lan = Lan::new(plan, path, trace);
+        lan.run(end)?;
+        let told: Vec<_> = lan.nodes.iter().map(|node| node.news()).collect();
+        let routers: Vec<_> = names(plan)
+            .iter()
+            .flat_map(|name| lan.routers(name))
+            .map(|(node, router)| {
+                (
+                    node,
+                    router.state,
+                    router.since,
+                    router.effective_priority,
+                    router.adverts_sent,
+                    router.became_master,
+                )
+            })
+            .collect();
+        // Routers of one node that act at the same time have no order.
+        let mut changes = lan.changes;
+        changes.sort_by(|a, b| (a.at, a.node, &a.name).cmp(&(b.at, b.node, &b.name)));
+        lans.push((changes, routers, lan.sent, told));
+    }
+    let [fast, slow] = &lans[..] else { return Err("two runs".into()) };
+    let differing = fast.0.iter().zip(&slow.0).find(|(fast, slow)| fast != slow);
+    if let Some((fast, slow)) = differing {
+        return Err(format!("fast {fast:?}\n     slow {slow:?}"));
+    }
+    if (fast.0.len(), &fast.1, fast.2) != (slow.0.len(), &slow.1, slow.2) {
+        return Err(format!("fast {:?}\n     slow {:?}", fast.1, slow.1));
+    }
+    if fast.3.iter().zip(&slow.3).any(|(fast, slow)| fast > slow) {
+        return Err(format!("told more: {:?} than {:?}", fast.3, slow.3));
+    }
+    Ok(())
 }
 
 /// In steady state no advert wakes a backup, and its own timer does so no more often than it must:
@@ -269,6 +378,43 @@ fn the_winner_takes_over_within_its_down_interval() {
         };
         if rise.node != 1 || rise.why != why || waited < least || waited > most {
             return Err(format!("{rise:?} after {waited:?}, not {least:?} to {most:?}"));
+        }
+        Ok(())
+    });
+}
+
+/// While every advert is delivered in time, whenever each router starts: two are masters at once only
+/// for as long as the advert of the better one is on its way to the worse.
+#[test]
+fn two_are_masters_only_while_an_advert_is_under_way() {
+    hold("two_are_masters_only_while_an_advert_is_under_way", 500, |seed, trace| {
+        let centis = [1, 10, 100, 4095][usize::try_from(seed % 4).unwrap()];
+        let mut plan = plain(seed, centis, &[200, 150, 100]);
+        for (node, (at, _)) in plan.script.iter_mut().enumerate() {
+            let late = seed.wrapping_mul(7919 + 104_729 * node as u64) % 8000;
+            *at = part(plan.interval, late);
+        }
+        plan.script.sort_by_key(|(at, _)| *at);
+        let end = plan.settled + 8 * plan.interval;
+        let mut lan = Lan::new(&plan, FAST, trace);
+        lan.run(end)?;
+        elected(&lan, &plan)?;
+        let longest = Rules::CALM.least_delay + Rules::CALM.jitter;
+        let (mut masters, mut two_since) = (BTreeSet::new(), None);
+        for change in &lan.changes {
+            match change.to {
+                State::Active => masters.insert(change.node),
+                _ => masters.remove(&change.node),
+            };
+            match (masters.len(), two_since) {
+                (0 | 1, Some(since)) if change.at - since > longest => {
+                    return Err(format!("two masters for {:?}: {change:?}", change.at - since));
+                }
+                (0 | 1, _) => two_since = None,
+                (2, None) => two_since = Some(change.at),
+                (2, Some(_)) => {}
+                _ => return Err(format!("three masters: {change:?}")),
+            }
         }
         Ok(())
     });

@@ -46,7 +46,9 @@ pub(crate) fn run(debug: bool, out: &Path) -> Result<ExitCode> {
     for package in [daemon(&binary, out, version, &arch)?, name(out, version)?] {
         let file = out.join(format!("{}.deb", package.file));
         let mut build = Command::new(&dpkg);
-        build.args(["--root-owner-group", "-Zxz", "--build"]).arg(&package.tree).arg(&file);
+        // One that is only tried is large, and gone soon.
+        let pressed = if debug { "-Znone" } else { "-Zxz" };
+        build.args(["--root-owner-group", pressed, "--build"]).arg(&package.tree).arg(&file);
         if let Ok(time) = output(Command::new("git").current_dir(workspace()).args(COMMIT_TIME)) {
             // The same sources make the same package.
             build.env("SOURCE_DATE_EPOCH", time.trim());
@@ -125,6 +127,8 @@ fn daemon(binary: &Path, out: &Path, version: &str, arch: &str) -> Result<Packag
         ("README.md", "usr/share/doc/xvrrp/README.md"),
         ("docs/keywords.md", "usr/share/doc/xvrrp/docs/keywords.md"),
         ("docs/control.md", "usr/share/doc/xvrrp/docs/control.md"),
+        ("docs/no_track.md", "usr/share/doc/xvrrp/docs/no_track.md"),
+        ("docs/network-cards.md", "usr/share/doc/xvrrp/docs/network-cards.md"),
     ];
     for (from, to) in copies {
         tree.copy(from, to)?;

@@ -8,11 +8,13 @@
 //! - [`plot`][]: the pictures
 //! - [`report`][]: the files a run writes
 //! - [`wire`][]: many frames with one call, and what the other end sends, with kernel timestamps
+//! - [`live`][]: frames the kernel makes itself
 //! - [`load`][]: masters at a set rate, and floods
 //! - [`topology`][]: two namespaces, cables between them, and the configuration of many routers
 //! - [`subject`][]: who is measured: started, watched, stopped
 //! - [`scenario`][]: what is measured
 pub mod card;
+pub mod live;
 pub mod load;
 pub mod plot;
 pub mod report;

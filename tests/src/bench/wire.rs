@@ -51,7 +51,7 @@ fn set(socket: &Socket, level: i32, option: i32, value: i32) -> io::Result<()> {
 /// Gives a FIFO room for what tens of thousands of routers say at once.
 pub fn widen(fifo: &std::fs::File) -> io::Result<()> {
     // SAFETY: a call that takes a descriptor and a number.
-    let size = unsafe { libc::fcntl(fifo.as_raw_fd(), libc::F_SETPIPE_SZ, 8 << 20) };
+    let size = unsafe { libc::fcntl(fifo.as_raw_fd(), libc::F_SETPIPE_SZ, 1 << 20) };
     if size > 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

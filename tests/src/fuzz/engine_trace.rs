@@ -7,7 +7,11 @@ use std::time::Duration;
 use vrrp_common::ident::{Family, Priority, RouterId, Version, Vrid};
 use vrrp_common::time::Instant;
 use vrrp_common::wire::vrrp::Header;
-use xvrrp::config::model::{Config, Globals, Instance, TrackInterface, Transport, Vip};
+use xvrrp::config::model::{Config, Globals, Instance, Name, Origin, TrackInterface};
+use xvrrp::config::model::{Transport, Vip};
+use xvrrp::config::program::{Notify, Program};
+use xvrrp::config::tracked::{LinkDelay, Script, SyncGroup, Track, TrackedFile};
+use xvrrp::config::tracked::{TrackedProcess, Tracks};
 use xvrrp::engine::Engine;
 use xvrrp::engine::input::{Advert, Heard, Input, LinkAddresses, LinkState, Stamp};
 use xvrrp::engine::output::{Expectation, Output};
@@ -157,6 +161,19 @@ fn next(
                 let hold = Duration::from_millis(u64::from(choices.below(8)) * 700);
                 Some(Input::Demote { router: router(choices), hold })
             }
+            4 => {
+                let (name, succeeded) = (track_name(choices, "s"), choices.coin());
+                Some(Input::Script { name, succeeded })
+            }
+            5 => {
+                let name = track_name(choices, "f");
+                let value = [0, 1, -1, 30, -254, i64::MIN][usize::from(choices.below(6))];
+                Some(Input::File { name, value })
+            }
+            6 => {
+                let (name, count) = (track_name(choices, "p"), u32::from(choices.below(5)));
+                Some(Input::Processes { name, count })
+            }
             _ => Some(Input::Announce(router(choices))),
         },
         _ => {
@@ -164,8 +181,96 @@ fn next(
                 (0..4).filter_map(|number| instance(choices, number).map(Arc::new)).collect();
             let startup_delay = Duration::from_millis(u64::from(choices.below(3)) * 1500);
             let globals = Globals { startup_delay, ..Globals::default() };
-            Some(Input::Reload(Arc::new(Config { globals, instances, ..Config::default() })))
+            Some(Input::Reload(Arc::new(tracking(choices, globals, instances))))
         }
+    }
+}
+
+/// One of the two objects of a kind.
+fn track_name(choices: &mut Choices<'_>, kind: &str) -> Name {
+    format!("{kind}{}", choices.below(2)).into()
+}
+
+/// A configuration with objects to track, delays of a link and perhaps a sync group.
+fn tracking(
+    choices: &mut Choices<'_>,
+    globals: Globals,
+    mut instances: Vec<Arc<Instance>>,
+) -> Config {
+    let bits = choices.byte();
+    let second = Duration::from_secs(1);
+    let program = || Program { words: vec!["x".into()], user: None, origin: Origin::default() };
+    let script = |name: &str| Script {
+        name: name.into(),
+        origin: Origin::default(),
+        program: program(),
+        interval: second,
+        timeout: second,
+        weight: 0,
+        reverse: false,
+        rise: 1 + u32::from(bits & 1),
+        fall: 1 + u32::from(bits >> 1 & 1),
+        init_fail: name == "s1",
+    };
+    let file = |name: &str| TrackedFile {
+        name: name.into(),
+        origin: Origin::default(),
+        path: name.into(),
+        weight: 1,
+        reverse: false,
+        init: None,
+    };
+    let processes = |name: &str| TrackedProcess {
+        name: name.into(),
+        origin: Origin::default(),
+        command: vec![name.into()],
+        arguments: None,
+        full_command: false,
+        weight: 0,
+        reverse: false,
+        quorum: 1,
+        quorum_max: (bits & 4 != 0).then_some(3),
+        fork_delay: if bits & 8 != 0 { second } else { Duration::ZERO },
+        terminate_delay: if bits & 16 != 0 { second } else { Duration::ZERO },
+    };
+    let mut tracks = || {
+        let mut some = |kind: &str| -> Vec<Track> {
+            let weight = match choices.below(8) {
+                0 => 0,
+                1 => 20,
+                2 => -20,
+                3 => -254,
+                _ => return Vec::new(),
+            };
+            let (object, reverse) = (track_name(choices, kind), choices.coin());
+            vec![Track { object, weight, reverse }]
+        };
+        Tracks { scripts: some("s"), files: some("f"), processes: some("p") }
+    };
+    for instance in &mut instances {
+        let tracks = tracks();
+        *instance = Arc::new(Instance { tracks, ..(**instance).clone() });
+    }
+    let members: Vec<Name> =
+        instances.iter().take(usize::from(bits >> 5 & 3) + 1).map(|i| i.name.clone()).collect();
+    let group = (bits & 128 != 0 && !members.is_empty()).then(|| SyncGroup {
+        name: "G".into(),
+        origin: Origin::default(),
+        members,
+        track_interfaces: Vec::new(),
+        tracks: tracks(),
+        tracking_weight: false,
+        notify: Notify::default(),
+        notify_priority_changes: false,
+    });
+    Config {
+        globals,
+        instances,
+        groups: group.map(Arc::new).into_iter().collect(),
+        scripts: ["s0", "s1"].map(|name| Arc::new(script(name))).to_vec(),
+        files: ["f0", "f1"].map(|name| Arc::new(file(name))).to_vec(),
+        tracked: ["p0", "p1"].map(|name| Arc::new(processes(name))).to_vec(),
+        link_delays: vec![LinkDelay { interface: "eth4".into(), down: second, up: second / 2 }],
     }
 }
 
@@ -296,7 +401,14 @@ fn agree(engine: &Engine, known: &BTreeMap<RouterId, Known>) {
     let routers = engine.snapshot();
     assert_eq!(routers.len(), known.len());
     let first = routers.iter().filter_map(|router| router.deadline).min();
-    assert_eq!(engine.deadline(), first, "the engine wakes for the first of its routers");
+    // It wakes for links and processes, too.
+    let next = engine.deadline();
+    assert!(first.is_none_or(|first| next <= Some(first)), "it wakes for the first of its routers");
+    for group in engine.groups() {
+        let members = routers.iter().filter(|r| r.group.as_ref() == Some(&group.name));
+        let mut states = members.map(|router| router.state);
+        assert!(states.all(|state| state == group.state), "members of {} differ", group.name);
+    }
     for router in routers {
         let known = &known[&router.id];
         let state = router.state;

@@ -8,10 +8,13 @@ use std::time::Duration;
 use vrrp_common::ident::Family;
 use vrrp_common::time::Instant;
 use vrrp_common::wire::vrrp::Header;
+use xvrrp::config::model::Name;
 
 /// An advert on the wire.
 #[derive(Clone, Debug)]
 pub struct Packet {
+    /// The LAN it is on, by the name that each node's interface to it has.
+    pub lan: Name,
     /// IP source.
     pub source: IpAddr,
     /// Family of the group it went to.
@@ -52,6 +55,8 @@ pub struct Fabric {
     pub rules: Rules,
     /// Which side of a partition each node is on.
     pub sides: Vec<bool>,
+    /// The same, of LANs that fell apart alone.
+    pub cuts: HashMap<Name, Vec<bool>>,
     in_flight: BinaryHeap<Reverse<(Instant, u64, usize)>>,
     packets: Vec<Option<Packet>>,
     /// Packets so far by node and VRID. Routers of one node do not disturb each other's streams.
@@ -65,6 +70,7 @@ impl Fabric {
             seed,
             rules,
             sides: vec![false; nodes],
+            cuts: HashMap::new(),
             in_flight: BinaryHeap::new(),
             packets: Vec::new(),
             sent: HashMap::new(),
@@ -77,7 +83,8 @@ impl Fabric {
         let sent = self.sent.entry((from, vrid)).or_default();
         *sent += 1;
         for to in 0..self.sides.len() {
-            if to == from || self.sides[to] != self.sides[from] {
+            let apart = |sides: &Vec<bool>| sides[to] != sides[from];
+            if to == from || apart(&self.sides) || self.cuts.get(&packet.lan).is_some_and(apart) {
                 continue;
             }
             let mut chance =

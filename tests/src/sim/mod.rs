@@ -58,7 +58,11 @@ impl<'t> Lan<'t> {
         let nodes: Vec<Node> = plan
             .nodes
             .iter()
-            .map(|(host, instances)| Node::new(*host, path, instances.clone()))
+            .map(|(host, instances)| {
+                let mut node = Node::new(*host, path, instances.clone());
+                node.groups = plan.groups.clone();
+                node
+            })
             .collect();
         for (index, node) in nodes.iter().enumerate() {
             for instance in &node.instances {
@@ -177,6 +181,10 @@ impl<'t> Lan<'t> {
                 node
             }
             Act::Split(sides) => return self.fabric.sides = sides,
+            Act::Cut(lan, sides) => {
+                self.fabric.cuts.insert(lan.into(), sides);
+                return;
+            }
             Act::Wire(rules) => return self.fabric.rules = rules,
         };
         self.done(index, &mut deeds);

@@ -9,6 +9,7 @@ use vrrp_common::ident::{Family, Priority, RouterId, Version};
 use vrrp_common::time::{Centis, Instant};
 use vrrp_common::wire::vrrp::{Advert as Message, Header, Timing};
 use xvrrp::config::model::{Config, Instance};
+use xvrrp::config::tracked::SyncGroup;
 use xvrrp::engine::Engine;
 use xvrrp::engine::input::{Advert, Heard, Input, LinkAddresses, LinkState, Stamp};
 use xvrrp::engine::output::{Expectation, Output, Why};
@@ -33,6 +34,8 @@ pub struct Node {
     pub path: Path,
     /// What it is configured to do.
     pub instances: Vec<Instance>,
+    /// And its sync groups.
+    pub groups: Vec<Arc<SyncGroup>>,
     /// Which interfaces work.
     pub links: BTreeMap<&'static str, bool>,
     /// It handles nothing, though its dataplane goes on.
@@ -90,6 +93,7 @@ impl Node {
             host,
             path,
             instances,
+            groups: Vec::new(),
             links: BTreeMap::from([("eth0", true), ("eth4", true)]),
             paused: false,
             engine: None,
@@ -171,7 +175,7 @@ impl Node {
     /// Its configuration is read again.
     pub fn reload(&mut self, now: Instant, deeds: &mut Vec<Deed>) {
         let instances = self.instances.iter().cloned().map(Arc::new).collect();
-        let config = Config { instances, ..Config::default() };
+        let config = Config { instances, groups: self.groups.clone(), ..Config::default() };
         self.tell(now, Input::Reload(Arc::new(config)), deeds);
     }
 
@@ -192,7 +196,7 @@ impl Node {
 
     /// A packet arrives.
     pub fn receive(&mut self, now: Instant, packet: &Packet, deeds: &mut Vec<Deed>) {
-        if self.alive() && self.links["eth0"] {
+        if self.alive() && self.links[&*packet.lan] {
             self.dataplane.receive(now, self.path, packet);
             if !self.paused {
                 self.drain(now, deeds);
@@ -229,8 +233,18 @@ impl Node {
         let Some(engine) = &mut self.engine else { return };
         engine.handle(now, input, &self.dataplane);
         while let Some(output) = engine.poll() {
-            let works = self.links["eth0"];
-            deeds.extend(self.dataplane.carry_out(now, self.path, works, output));
+            deeds.extend(self.dataplane.carry_out(now, self.path, &self.links, output));
+        }
+        for group in &self.groups {
+            let members = engine.snapshot();
+            let mut members =
+                members.iter().filter(|router| group.members.contains(&router.instance.name));
+            let first = members.next().map(|router| router.state);
+            assert!(
+                members.all(|router| Some(router.state) == first),
+                "members of {} differ",
+                group.name
+            );
         }
     }
 }
@@ -245,8 +259,7 @@ impl Dataplane {
             }
         }
         let header = packet.header;
-        let Some((router, rule)) =
-            self.routers.iter_mut().find(|(_, rule)| rule.takes(packet.family, header))
+        let Some((router, rule)) = self.routers.iter_mut().find(|(_, rule)| rule.takes(packet))
         else {
             return;
         };
@@ -277,7 +290,13 @@ impl Dataplane {
         self.inbox.push_back(advert);
     }
 
-    fn carry_out(&mut self, now: Instant, path: Path, works: bool, output: Output) -> Vec<Deed> {
+    fn carry_out(
+        &mut self,
+        now: Instant,
+        path: Path,
+        links: &BTreeMap<&'static str, bool>,
+        output: Output,
+    ) -> Vec<Deed> {
         match output {
             Output::Started { router, instance } => {
                 let fresh = Rule {
@@ -306,7 +325,8 @@ impl Dataplane {
                 self.pending.push_back((now + lag, router, expectation));
             }
             Output::Advert { router, priority } => {
-                let rule = self.routers.get(&router).filter(|_| works);
+                let works = |rule: &&Rule| links[&*rule.instance.interface];
+                let rule = self.routers.get(&router).filter(works);
                 return rule.map(|rule| rule.send(priority)).unwrap_or_default();
             }
             Output::Transition { router, from, to, why, .. } => {
@@ -326,9 +346,10 @@ impl Dataplane {
 }
 
 impl Rule {
-    fn takes(&self, family: Family, header: Header) -> bool {
-        let instance = &self.instance;
-        instance.family == family
+    fn takes(&self, packet: &Packet) -> bool {
+        let (instance, header) = (&self.instance, packet.header);
+        instance.interface == packet.lan
+            && instance.family == packet.family
             && instance.vrid.get() == header.vrid()
             && match instance.version {
                 // RFC 3768 section 7.1 discards another interval.
@@ -368,6 +389,7 @@ impl Rule {
         let mut buffer = [0; 128];
         let source = self.source?;
         let header = Header(*message.emit(source, group, &mut buffer)?.first_chunk()?);
-        Some(Deed::Sent(Packet { source, family: instance.family, header, addresses }))
+        let (lan, family) = (instance.interface.clone(), instance.family);
+        Some(Deed::Sent(Packet { lan, source, family, header, addresses }))
     }
 }

@@ -2,9 +2,11 @@
 use super::fabric::Rules;
 use super::random::{self, Random};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 use vrrp_common::ident::{Family, Priority, Version, Vrid};
 use xvrrp::config::model::{Instance, TrackInterface, Vip};
+use xvrrp::config::tracked::SyncGroup;
 use xvrrp::engine::timing;
 
 /// Something that is done to the LAN.
@@ -24,6 +26,8 @@ pub enum Act {
     Link(usize, &'static str, bool),
     /// The LAN falls apart: who is on the other side.
     Split(Vec<bool>),
+    /// The LAN on one interface does, and no other.
+    Cut(&'static str, Vec<bool>),
     /// A router of a node gets another priority, in place.
     Priority(usize, usize, Priority),
     /// Someone removes an address of a router.
@@ -39,6 +43,8 @@ pub struct Plan {
     pub seed: u64,
     /// Last address byte and routers of each node; each node has the same virtual routers.
     pub nodes: Vec<(u8, Vec<Instance>)>,
+    /// Sync groups, the same on each node.
+    pub groups: Vec<Arc<SyncGroup>>,
     /// What is done, in order of time since the start.
     pub script: Vec<(Duration, Act)>,
     /// When the last fault is over.
@@ -89,6 +95,7 @@ impl Plan {
         let mut plan = Self {
             seed,
             nodes,
+            groups: Vec::new(),
             script: Vec::new(),
             calm: interval,
             settled: Duration::ZERO,

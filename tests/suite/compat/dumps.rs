@@ -1,11 +1,11 @@
 //! Are `keepalived.data`, `keepalived.stats` and `keepalived.json` those of keepalived 2.2.7, run on
 //! the same file in the same surroundings.
+use super::surroundings;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 use vrrp_tests::gate::{self, Need};
 use vrrp_tests::lab::daemon::{Daemon, Kind};
-use vrrp_tests::lab::netns::Namespace;
 use vrrp_tests::lab::wait::eventually;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -19,6 +19,11 @@ const CONFIG: &str = "global_defs {
     vrrp_garp_master_refresh 60
     vrrp_garp_lower_prio_repeat 3
     vrrp_skip_check_adv_addr
+}
+vrrp_script chk {
+    script \"/bin/true\"
+    interval 60
+    weight 5
 }
 track_file tf {
     file /tmp/xvrrp-no-such-file
@@ -81,6 +86,7 @@ vrrp_instance VI_3 {
     priority 90
     advert_int 0.5
     track_file { tf }
+    track_script { chk }
     virtual_ipaddress {
         fe80::100
         2001:db8::100/64
@@ -121,23 +127,6 @@ const DIFFERENT: [(&str, &str); 6] = [
 
 /// Sections that are not there: xvrrp has no pool of sockets.
 const NO_SECTION: &str = "------< VRRP Sockpool >------";
-
-/// What both daemons are put into.
-fn surroundings(tag: &str) -> Namespace {
-    let namespace = Namespace::new(tag);
-    for (i, (near, far)) in [("v0", "p0"), ("v1", "p1")].into_iter().enumerate() {
-        namespace.ip(&format!(
-            "link add {near} address 02:00:00:00:{i:02}:01 type veth \
-             peer name {far} address 02:00:00:00:{i:02}:02"
-        ));
-        for link in [near, far] {
-            namespace.ip(&format!("link set {link} up"));
-        }
-        namespace.ip(&format!("addr add 10.9.{i}.1/24 dev {near}"));
-        namespace.ip(&format!("addr add fe80::{}/64 dev {near}", i + 1));
-    }
-    namespace
-}
 
 /// What a daemon wrote about itself when all instances were master.
 struct Written {

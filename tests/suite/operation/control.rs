@@ -11,6 +11,8 @@ use vrrp_tests::gate::{self, Need};
 use vrrp_tests::lab::cases::{case, run_all};
 use vrrp_tests::lab::conf::{Vrrp, file};
 use vrrp_tests::lab::daemon::{Daemon, Directory, Kind, binary, xvrrp};
+use vrrp_tests::lab::frame::{Packet, Path, v3};
+use vrrp_tests::lab::master::Beat;
 use vrrp_tests::lab::netns::Namespace;
 use vrrp_tests::lab::report::{number, text};
 use vrrp_tests::lab::switch::Port;
@@ -32,6 +34,7 @@ fn control() {
         case("the log level", log_level),
         case("no daemon, an old daemon, a wrong name", mistaken),
         case("not root", not_root),
+        case("a program that says what it does", debug_dataplane),
     ];
     run_all(4, cases);
 }
@@ -356,6 +359,32 @@ impl Drop for Killed {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// Each verdict is logged where that was asked for, and none elsewhere.
+fn debug_dataplane() {
+    if !gate::open(&[Need::Bpf]) {
+        return;
+    }
+    for (args, logs) in [(&["--debug-dataplane"][..], true), (&[], false)] {
+        let bed = Bed::new();
+        let daemon = Daemon::start_with(Kind::Xvrrp, &bed.us, &file("", &[plain()]), args);
+        let vips = [[10, 0, 0, 100].into()];
+        let path = Path::multicast("10.0.0.2");
+        let frame = Packet::advert(path, 51, 200, v3(10), &vips).frame();
+        let master = Beat::of(bed.port.injector(), Duration::from_millis(100), frame);
+        eventually(SOON, "adverts are counted by the program", || {
+            let show = daemon.try_show().ok()?;
+            let native = text(show.port("eth0"), "path") == "xdp-native";
+            (native && show.counter("VI_1", "received") >= 5).then_some(())
+        });
+        if logs {
+            daemon.wait_log(0, "accepted: router 0", SOON);
+        } else {
+            assert_eq!(daemon.logged(0, "accepted: router"), Vec::<String>::new());
+        }
+        drop(master);
     }
 }
 

@@ -42,26 +42,21 @@ impl Top {
         Self { child, keys, screen }
     }
 
-    /// Everything that was written since `mark`, without what moves the cursor.
-    fn since(&self, mark: usize) -> String {
-        let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
-        plain_text(&String::from_utf8_lossy(&screen[mark..]))
-    }
-
-    fn mark(&self) -> usize {
-        self.screen.lock().unwrap_or_else(PoisonError::into_inner).len()
+    /// What is on the screen now.
+    fn screen(&self) -> String {
+        let written = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        drawn(&String::from_utf8_lossy(&written))
     }
 
     #[track_caller]
-    fn shows(&self, mark: usize, wanted: &str) {
-        eventually(SOON, wanted, || self.since(mark).contains(wanted).then_some(()));
+    fn shows(&self, wanted: &str) {
+        eventually(SOON, wanted, || self.screen().contains(wanted).then_some(()));
     }
 
-    fn press(&mut self, keys: &str) -> usize {
-        let mark = self.mark();
+    #[track_caller]
+    fn press(&mut self, keys: &str) {
         let done = self.keys.write_all(keys.as_bytes()).and_then(|()| self.keys.flush());
         done.unwrap_or_else(|error| panic!("{error}"));
-        mark
     }
 }
 
@@ -70,32 +65,46 @@ impl Drop for Top {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("---- screen ----\n{}", self.since(0));
+            eprintln!("---- screen ----\n{}", self.screen());
         }
     }
 }
 
-/// Escape sequences are blanks.
-fn plain_text(text: &str) -> String {
-    let mut plain = String::new();
-    let mut rest = text.chars();
+/// What a terminal of 80 columns and 24 rows shows after all this was written to it.
+fn drawn(written: &str) -> String {
+    let mut cells = vec![[' '; 80]; 24];
+    let (mut row, mut column) = (0, 0);
+    let mut rest = written.chars();
     while let Some(letter) = rest.next() {
-        if letter != '\x1b' {
-            plain.push(letter);
-            continue;
-        }
-        if rest.next() == Some('[') {
-            for letter in rest.by_ref() {
-                if letter.is_ascii_alphabetic() {
-                    if letter == 'H' {
-                        plain.push(' ');
-                    }
-                    break;
+        match letter {
+            '\x1b' => {
+                if rest.next() != Some('[') {
+                    continue;
                 }
+                let mut numbers = String::new();
+                let end = rest.by_ref().find(|letter| {
+                    numbers.push(*letter);
+                    letter.is_ascii_alphabetic()
+                });
+                numbers.pop();
+                if end == Some('H') {
+                    let mut at = numbers.split(';').map(|n| n.parse().unwrap_or(1_usize) - 1);
+                    (row, column) = (at.next().unwrap_or(0), at.next().unwrap_or(0));
+                } else if end == Some('J') {
+                    cells = vec![[' '; 80]; 24];
+                }
+            }
+            '\r' => column = 0,
+            '\n' => row += 1,
+            letter => {
+                if let Some(cell) = cells.get_mut(row).and_then(|row| row.get_mut(column)) {
+                    *cell = letter;
+                }
+                column += 1;
             }
         }
     }
-    plain
+    cells.iter().map(|row| row.iter().collect::<String>() + "\n").collect()
 }
 
 /// The largest row and column the cursor was sent to.
@@ -126,34 +135,36 @@ fn top() {
     let daemon = Daemon::start_with(Kind::Xvrrp, &bed.us, &config, &["--xdp-mode", "off"]);
     daemon.wait_state(0, "needle", "MASTER", SOON);
     let mut top = Top::start(&daemon);
-    top.shows(0, "VI_01");
-    top.shows(0, "41 MASTER");
-    top.shows(0, "rejected: nothing");
-    top.shows(0, "sort by name");
+    top.shows("VI_01");
+    top.shows("41 MASTER");
+    top.shows("rejected: nothing");
+    top.shows("sort by name");
     // Rates, once there are two reports.
     eventually(SOON, "adverts a second", || {
-        let text = top.since(0);
-        let at = text.find(" adverts/s  ")?;
-        let number = text[..at].rsplit(' ').next()?;
-        (number != "0.0").then_some(())
+        let screen = top.screen();
+        let at = screen.find(" adverts/s  ")?;
+        let number = screen[..at].rsplit(' ').next()?;
+        (number != "0.0" && number.contains('.')).then_some(())
     });
-    let mark = top.press("/need\r");
-    top.shows(mark, "needle");
-    let mark = top.press("\r");
-    top.shows(mark, "Effective Priority:");
-    top.shows(mark, "10.0.0.100/24 dev eth0");
-    let mark = top.press("\x1b");
-    top.shows(mark, "Enter open");
-    let mark = top.press("s");
-    top.shows(mark, "state");
+    assert!(!top.screen().contains("needle"), "more rows than there is room for");
+    top.press("/need\r");
+    top.shows("needle");
+    top.shows("filter `need`");
+    top.press("\r");
+    top.shows("Effective Priority:");
+    top.press(" ");
+    top.shows("10.0.0.100/24 dev eth0: present");
+    top.press("\x1b");
+    top.shows("Enter open");
+    top.press("s");
+    top.shows("sort by state");
     let seen = String::from_utf8_lossy(&top.screen.lock().unwrap_or_else(PoisonError::into_inner))
         .into_owned();
     let (row, column) = farthest(&seen);
     assert!(row <= 24 && column <= 80, "drawn at row {row}, column {column}");
     // A daemon that goes is told, and does not end it.
     drop(daemon);
-    let mark = top.mark();
-    top.shows(mark, "no answer");
+    top.shows("no answer");
     top.press("q");
     let child = &mut top.child;
     let ended = eventually(Duration::from_secs(10), "it ends", || child.try_wait().ok().flatten());

@@ -13,6 +13,8 @@ use vrrp_tests::lab::wait::eventually;
 use crate::{Bed, SOON};
 
 const INTERVAL: Duration = Duration::from_millis(10);
+/// What the backup waits for at least: three adverts.
+const DOWN: Duration = Duration::from_millis(30);
 const LONG: Duration = Duration::from_secs(6);
 
 /// Name, and what it does.
@@ -49,9 +51,12 @@ fn hostile_scripts_delay_no_advert() {
     let mut tries = Vec::new();
     for _ in 0..3 {
         let (without, with) = (measure(false), measure(true));
-        let good = with.transitions <= without.transitions
-            && with.at(500) <= without.at(500) * 12 / 10
-            && with.at(990) <= without.at(990).max(INTERVAL) * 2
+        // A machine that stands still by itself for as long as a backup waits says nothing of the
+        // rarest events.
+        let unfit = without.stalled >= DOWN;
+        let usual = with.at(500) <= without.at(500) * 12 / 10
+            && with.at(990) <= without.at(990).max(INTERVAL) * 2;
+        let worst = with.transitions <= without.transitions
             && with.at(1000) <= without.at(1000).max(INTERVAL * 3).max(with.stalled + INTERVAL * 2);
         let told = format!(
             "without scripts: {:?} {:?} {:?}, {} transitions; with: {:?} {:?} {:?}, {} \
@@ -68,7 +73,7 @@ fn hostile_scripts_delay_no_advert() {
             with.stalled,
         );
         eprintln!("gaps (median, 99 %, longest) {told}");
-        if good {
+        if usual && (worst || unfit) {
             return;
         }
         tries.push(told);

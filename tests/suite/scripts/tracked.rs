@@ -35,7 +35,8 @@ fn script(kind: Kind) {
         check.display()
     );
     write(&flag, "");
-    let config = file("    script_user root", &[plain().line("track_script {\n chk\n }")]) + &fatal;
+    // keepalived wants what is tracked to be declared before who tracks it.
+    let config = fatal + &file("    script_user root", &[plain().line("track_script {\n chk\n }")]);
     let daemon = Daemon::start(kind, &bed.us, &config);
     daemon.wait_state(0, "VI_1", "MASTER", SOON);
     let said = daemon.mark();
@@ -51,8 +52,8 @@ fn script(kind: Kind) {
 fn a_file(kind: Kind) {
     let bed = Bed::new();
     let (path, other) = (bed.path("number"), bed.path("other"));
-    let config = file("", &[plain().line("track_file {\n num weight 0\n }")])
-        + &format!("track_file num {{\n file {}\n weight 0\n}}\n", path.display());
+    let config = format!("track_file num {{\n file {}\n weight 0\n}}\n", path.display())
+        + &file("", &[plain().line("track_file {\n num weight 0\n }")]);
     write(&path, "0\n");
     let daemon = Daemon::start(kind, &bed.us, &config);
     daemon.wait_state(0, "VI_1", "MASTER", SOON);
@@ -80,7 +81,7 @@ fn weight(kind: Kind) {
     let globals = format!("    notify_fifo {}", fifo.path().display());
     let instance = plain().line("track_file {\n num weight 2\n }").line("notify_priority_changes");
     let config =
-        file(&globals, &[instance]) + &format!("track_file num {{\n file {}\n}}\n", path.display());
+        format!("track_file num {{\n file {}\n}}\n", path.display()) + &file(&globals, &[instance]);
     write(&path, "5\n");
     let mut daemon = Daemon::start(kind, &bed.us, &config);
     daemon.wait_state(0, "VI_1", "MASTER", SOON);
@@ -88,10 +89,11 @@ fn weight(kind: Kind) {
     let mark = wire.mark();
     write(&path, "-10\n");
     wire.wait_advert(mark, "10.0.0.1", SOON, |advert| advert.priority() == 80);
-    fifo.wait_count(3, SOON);
-    assert!(daemon.stop().success());
     fifo.wait_count(4, SOON);
+    assert!(daemon.stop().success());
+    fifo.wait_count(5, SOON);
     let expected = [
+        r#"INSTANCE "VI_1" BACKUP_PRIORITY 110"#,
         r#"INSTANCE "VI_1" BACKUP 110"#,
         r#"INSTANCE "VI_1" MASTER 110"#,
         r#"INSTANCE "VI_1" MASTER_PRIORITY 80"#,

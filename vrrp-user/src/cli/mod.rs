@@ -1,8 +1,10 @@
 //! What can be asked for on the command line.
 //!
 //! - [`run`]: the daemon
+//! - [`compat`]: the same called as keepalived, with [`background`] and its pid files
 //! - [`check`]: is this configuration good
 //! - [`show`]: what is a running daemon doing
+//! - [`top`]: the same, live
 //! - [`demote`]: hand the mastership over
 //! - [`orders`]: announce addresses, change what is logged
 //! - [`reload`]: take the changed configuration
@@ -10,8 +12,10 @@
 //! - [`completions`]: for shells
 //! - [`terminal`]: what it can show
 //! - [`bench`]: how fast is it here
+pub mod background;
 pub mod bench;
 pub mod check;
+pub mod compat;
 pub mod completions;
 pub mod demote;
 pub mod doctor;
@@ -19,10 +23,12 @@ pub mod files;
 #[cfg(test)]
 mod manual;
 pub mod orders;
+mod pid_file;
 pub mod reload;
 pub mod run;
 pub mod show;
 pub mod terminal;
+pub mod top;
 
 use clap::{Parser, Subcommand};
 use std::fmt;
@@ -57,6 +63,8 @@ enum Verb {
     Check(check::Args),
     /// Show what a running daemon does
     Show(show::Args),
+    /// Show live what a running daemon does
+    Top(top::Args),
     /// Hand the mastership of an instance over to another router, and wait until it has it
     Demote(demote::Args),
     /// Announce the addresses of masters now
@@ -80,6 +88,7 @@ impl Cli {
             Verb::Run(args) => run::run(args),
             Verb::Check(args) => check::run(args),
             Verb::Show(args) => show::run(&args),
+            Verb::Top(args) => top::run(&args),
             Verb::Demote(args) => demote::run(&args),
             Verb::Announce(args) => orders::announce(&args),
             Verb::Log(args) => orders::log(&args),

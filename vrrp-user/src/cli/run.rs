@@ -5,9 +5,10 @@ use crate::config::{self, render};
 use crate::control::protocol::DEFAULT_SOCKET;
 use crate::daemon::metrics::Place;
 use crate::daemon::service::{self, Options};
-use crate::daemon::{logging, preflight};
+use crate::daemon::{clock, logging, preflight};
 use crate::dataplane::port::XdpMode;
-use crate::net::guard;
+use crate::dataplane::sys;
+use crate::net::{guard, namespace};
 use crate::program;
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -45,6 +46,12 @@ pub struct Args {
     /// Serve metrics for Prometheus at http://ADDRESS:PORT/metrics, or at unix:PATH
     #[arg(long, value_name = "WHERE")]
     metrics: Option<Place>,
+    /// Run in this network namespace, not the one `net_namespace` names or the present one
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// What `@id` conditions are compared with, instead of this host's name
+    #[arg(short = 'i', long, value_name = "ID")]
+    config_id: Option<String>,
     /// Let the XDP program log every verdict; this costs it time
     #[arg(long)]
     debug_dataplane: bool,
@@ -52,7 +59,7 @@ pub struct Args {
 
 /// Values of `--xdp-mode`.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Mode {
+pub(super) enum Mode {
     /// Native where the driver can, else generic, else sockets
     #[default]
     Auto,
@@ -83,9 +90,24 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (_guard, log) =
         logging::start(&args.log, args.log_format, args.log_facility).context("--log")?;
 
-    let mode = XdpMode::from(args.xdp_mode);
-    let path = args.config.unwrap_or_else(default_config);
-    let (model, diagnostics) = config::load(&path, &Files::default());
+    start(Options {
+        config: args.config.unwrap_or_else(default_config),
+        files: Files { config_id: args.config_id },
+        control: args.control,
+        xdp_mode: XdpMode::from(args.xdp_mode),
+        metrics: args.metrics,
+        debug_dataplane: args.debug_dataplane,
+        log,
+        namespace: args.namespace,
+        up: None,
+        dump: false,
+    })
+}
+
+/// Reads the configuration and runs the daemon with it.
+pub(super) fn start(mut options: Options) -> anyhow::Result<ExitCode> {
+    let path = &options.config;
+    let (model, diagnostics) = config::load(path, &options.files);
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     for diagnostic in &diagnostics {
         super::complain(format_args!("{}\n", render::pretty(diagnostic, colour)));
@@ -94,7 +116,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         super::complain(format_args!("{}: {}", path.display(), render::summary(&diagnostics)));
         return Ok(BAD_CONFIG.into());
     };
-    if let Some(missing) = missing_privilege(mode) {
+    if let Some(missing) = missing_privilege(options.xdp_mode) {
         super::complain(format_args!("error: {missing}"));
         return Ok(NO_PERMISSION.into());
     }
@@ -102,18 +124,20 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         super::complain(format_args!("{why}"));
         return Ok(BAD_CONFIG.into());
     }
+    let wait = model.globals.delay_after_boot.saturating_sub(clock::since_boot());
+    model.globals.startup_delay = model.globals.startup_delay.max(wait);
+    if options.namespace.is_none() {
+        options.namespace = model.globals.namespace.clone();
+    }
+    if let Some(name) = &options.namespace {
+        namespace::enter(name)?;
+    }
     if let Err(why) = preflight::firewall(&model, guard::probe) {
         eprintln!("error: {why}");
         return Ok(BAD_CONFIG.into());
     }
-    let options = Options {
-        config: path,
-        control: args.control,
-        xdp_mode: mode,
-        metrics: args.metrics,
-        debug_dataplane: args.debug_dataplane,
-        log,
-    };
+    // The text and its tree were many times what became of them.
+    sys::trim_memory();
     service::run(&options, Arc::new(model))?;
     Ok(ExitCode::SUCCESS)
 }

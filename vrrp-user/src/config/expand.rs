@@ -3,6 +3,7 @@ use super::findings::{Findings, Span};
 use super::sequence::{self, Sequence};
 use super::source::{LONGEST, Source, Unreadable};
 use super::token::{Line, Token, split, without_comment};
+use super::tree::{Builder, Node};
 use super::variable::{LINE, Replaced, Variables, name_len};
 use std::path::{Path, PathBuf};
 
@@ -19,14 +20,16 @@ const LINE_COST: usize = 64;
 /// Multi-line definitions and sequences inside each other.
 const NESTING: usize = 32;
 
-/// The tokens of a file and of all it includes.
-pub(super) fn read(path: &Path, source: &dyn Source, findings: &mut Findings) -> Vec<Token> {
+/// The statements of a file and of all it includes.
+pub(super) fn read(path: &Path, source: &dyn Source, findings: &mut Findings) -> Vec<Node> {
     let mut expander = Expander {
         source,
         findings,
         variables: Variables::default(),
         id: source.config_id(),
         tokens: Vec::new(),
+        token_count: 0,
+        tree: Builder::default(),
         pending: None,
         bytes: 0,
         full: false,
@@ -36,7 +39,7 @@ pub(super) fn read(path: &Path, source: &dyn Source, findings: &mut Findings) ->
     let id = expander.id.clone();
     expander.define("_INSTANCE", &id);
     expander.file(path, None, 0);
-    expander.tokens
+    expander.tree.finish(expander.findings)
 }
 
 struct Expander<'a> {
@@ -44,7 +47,10 @@ struct Expander<'a> {
     findings: &'a mut Findings,
     variables: Variables,
     id: String,
+    /// Of the present line.
     tokens: Vec<Token>,
+    token_count: usize,
+    tree: Builder,
     /// A multi-line definition that is being read.
     pending: Option<(String, Vec<Line>)>,
     bytes: usize,
@@ -116,7 +122,7 @@ impl Expander<'_> {
         }
         self.bytes += line.text.len() + LINE_COST;
         if self.bytes > TEXT_BYTES
-            || self.tokens.len() > TOKENS
+            || self.token_count > TOKENS
             || line.text.len() > LINE
             || nesting > NESTING
         {
@@ -201,7 +207,13 @@ impl Expander<'_> {
             "include" | "includer" | "includem" | "includew" | "includeb" | "includea" => {
                 self.include(&line, end, directory, depth);
             }
-            _ => split(&line, &mut self.tokens, self.findings),
+            _ => {
+                split(&line, &mut self.tokens, self.findings);
+                self.token_count += self.tokens.len();
+                for token in self.tokens.drain(..) {
+                    self.tree.push(token, self.findings);
+                }
+            }
         }
     }
 

@@ -35,8 +35,7 @@ use std::path::Path;
 /// of the text, an included file's where it is included.
 pub fn load(path: &Path, source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
     let mut findings = Findings::default();
-    let tokens = expand::read(path, source, &mut findings);
-    let nodes = tree::build(tokens, &mut findings);
+    let nodes = expand::read(path, source, &mut findings);
     let config = lower::lower(&nodes, &mut findings);
     let diagnostics = findings.finish();
     let failed = diagnostics.iter().any(|found| found.severity == Severity::Error);

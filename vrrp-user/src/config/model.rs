@@ -54,6 +54,12 @@ pub struct Globals {
     pub notify_priority_changes: bool,
     /// How programs are run.
     pub scripts: Scripts,
+    /// How the thread that adverts depend on is scheduled.
+    pub scheduling: Scheduling,
+    /// `vrrp_delay_after_boot`: stay quiet until so long after the boot.
+    pub delay_after_boot: Duration,
+    /// `net_namespace`.
+    pub namespace: Option<String>,
     /// Where keepalived's dump files go.
     pub dump_files: DumpFiles,
     /// `log_unknown_vrids`: adverts of VRIDs that are not configured are worth a warning.
@@ -62,6 +68,19 @@ pub struct Globals {
     pub netlink_buffer: Option<u32>,
     /// What instances take that say nothing themselves: already in them, here for reports.
     pub defaults: Defaults,
+}
+
+/// How the thread that adverts depend on is scheduled, as of the start.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Scheduling {
+    /// `vrrp_priority`: nice value, -20 to 19.
+    pub nice: Option<i8>,
+    /// `vrrp_rt_priority`: real-time priority, 1 to 99.
+    pub realtime: Option<u8>,
+    /// `vrrp_cpu_affinity`: processors; empty for all.
+    pub processors: Vec<u16>,
+    /// `vrrp_no_swap`: memory stays in memory.
+    pub no_swap: bool,
 }
 
 /// Where keepalived's dump files go, where not to its usual places.

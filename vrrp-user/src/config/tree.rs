@@ -1,6 +1,7 @@
 //! Which statement is inside which block.
 use super::findings::{Findings, Span};
 use super::token::{Token, Word};
+use std::sync::Arc;
 
 /// Blocks nest two deep in a real file; the bound keeps recursion over the tree small.
 const DEPTH: usize = 16;
@@ -10,8 +11,8 @@ const DEPTH: usize = 16;
 pub(super) struct Node {
     /// The keyword first; never empty.
     pub(super) words: Vec<Word>,
-    /// What stands between its braces.
-    pub(super) block: Option<Vec<Node>>,
+    /// What stands between its braces; shared, for a large file has millions of them.
+    pub(super) block: Option<Arc<[Node]>>,
 }
 
 impl Node {
@@ -41,52 +42,35 @@ struct Level {
     open: Span,
 }
 
-/// Puts statements into blocks. A `{` belongs to the words before it on its line or, if there are
-/// none, to the statement before.
-pub(super) fn build(tokens: Vec<Token>, findings: &mut Findings) -> Vec<Node> {
-    let mut nodes: Vec<Node> = Vec::new();
-    let mut outer: Vec<Level> = Vec::new();
-    let mut words: Vec<Word> = Vec::new();
-    let mut too_deep = 0usize;
-    for token in tokens {
-        if too_deep > 0 {
+/// Puts statements into blocks as their tokens come. A `{` belongs to the words before it on its line
+/// or, if there are none, to the statement before.
+#[derive(Default)]
+pub(super) struct Builder {
+    nodes: Vec<Node>,
+    outer: Vec<Level>,
+    words: Vec<Word>,
+    too_deep: usize,
+}
+
+impl Builder {
+    /// Takes the next token.
+    pub(super) fn push(&mut self, token: Token, findings: &mut Findings) {
+        if self.too_deep > 0 {
             match token {
-                Token::Open(_) => too_deep += 1,
-                Token::Close(_) => too_deep -= 1,
+                Token::Open(_) => self.too_deep += 1,
+                Token::Close(_) => self.too_deep -= 1,
                 Token::Word(_) | Token::End => {}
             }
-            continue;
+            return;
         }
         match token {
-            Token::Word(word) => words.push(word),
-            Token::End => flush(&mut words, &mut nodes),
-            Token::Open(span) => {
-                flush(&mut words, &mut nodes);
-                match nodes.last_mut() {
-                    Some(owner) if owner.block.is_none() => owner.block = Some(Vec::new()),
-                    _ => {
-                        findings
-                            .error("stray-brace", span, "`{` without a keyword before it")
-                            .label("opens a block that has no name");
-                        // Its content is parsed to find the matching brace, then dropped.
-                        nodes.push(Node { words: Vec::new(), block: Some(Vec::new()) });
-                    }
-                }
-                if outer.len() >= DEPTH {
-                    findings.error(
-                        "too-deep",
-                        span,
-                        format!("blocks nest deeper than {DEPTH}; the rest of this one is skipped"),
-                    );
-                    too_deep = 1;
-                    continue;
-                }
-                outer.push(Level { nodes: std::mem::take(&mut nodes), open: span });
-            }
+            Token::Word(word) => self.words.push(word),
+            Token::End => flush(&mut self.words, &mut self.nodes),
+            Token::Open(span) => self.open(span, findings),
             Token::Close(span) => {
-                flush(&mut words, &mut nodes);
-                match outer.pop() {
-                    Some(level) => close(&mut nodes, level),
+                flush(&mut self.words, &mut self.nodes);
+                match self.outer.pop() {
+                    Some(level) => close(&mut self.nodes, level),
                     None => {
                         findings
                             .error("stray-brace", span, "`}` without a `{` before it")
@@ -96,21 +80,55 @@ pub(super) fn build(tokens: Vec<Token>, findings: &mut Findings) -> Vec<Node> {
             }
         }
     }
-    flush(&mut words, &mut nodes);
-    while let Some(level) = outer.pop() {
-        let owner = level.nodes.last().map_or("", Node::keyword);
-        findings
-            .error("unclosed-brace", level.open, format!("the `{{` of `{owner}` is never closed"))
-            .label("opened here")
-            .help("add a `}` at the end of the block");
-        close(&mut nodes, level);
+
+    fn open(&mut self, span: Span, findings: &mut Findings) {
+        flush(&mut self.words, &mut self.nodes);
+        match self.nodes.last_mut() {
+            Some(owner) if owner.block.is_none() => owner.block = Some(Arc::new([])),
+            _ => {
+                findings
+                    .error("stray-brace", span, "`{` without a keyword before it")
+                    .label("opens a block that has no name");
+                // Its content is parsed to find the matching brace, then dropped.
+                self.nodes.push(Node { words: Vec::new(), block: Some(Arc::new([])) });
+            }
+        }
+        if self.outer.len() >= DEPTH {
+            findings.error(
+                "too-deep",
+                span,
+                format!("blocks nest deeper than {DEPTH}; the rest of this one is skipped"),
+            );
+            self.too_deep = 1;
+            return;
+        }
+        self.outer.push(Level { nodes: std::mem::take(&mut self.nodes), open: span });
     }
-    nodes
+
+    /// The whole tree.
+    pub(super) fn finish(mut self, findings: &mut Findings) -> Vec<Node> {
+        flush(&mut self.words, &mut self.nodes);
+        while let Some(level) = self.outer.pop() {
+            let owner = level.nodes.last().map_or("", Node::keyword);
+            findings
+                .error(
+                    "unclosed-brace",
+                    level.open,
+                    format!("the `{{` of `{owner}` is never closed"),
+                )
+                .label("opened here")
+                .help("add a `}` at the end of the block");
+            close(&mut self.nodes, level);
+        }
+        self.nodes
+    }
 }
 
 fn flush(words: &mut Vec<Word>, nodes: &mut Vec<Node>) {
     if !words.is_empty() {
-        nodes.push(Node { words: std::mem::take(words), block: None });
+        let mut words = std::mem::take(words);
+        words.shrink_to_fit();
+        nodes.push(Node { words, block: None });
     }
 }
 
@@ -118,7 +136,7 @@ fn flush(words: &mut Vec<Word>, nodes: &mut Vec<Node>) {
 fn close(nodes: &mut Vec<Node>, level: Level) {
     let inner = std::mem::replace(nodes, level.nodes);
     match nodes.last_mut() {
-        Some(owner) if !owner.words.is_empty() => owner.block = Some(inner),
+        Some(owner) if !owner.words.is_empty() => owner.block = Some(inner.into()),
         _ => {
             nodes.pop();
         }

@@ -204,6 +204,8 @@ mod tests {
             mailbox,
             owned: Default::default(),
             config: Path::new("x.conf").into(),
+            files: Default::default(),
+            namespace: None,
             room: 1,
             reload_error: Default::default(),
             log: crate::daemon::logging::Control::none(),

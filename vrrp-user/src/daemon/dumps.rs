@@ -7,10 +7,16 @@ use super::advert_loop::{Message, View};
 use super::questions::Question;
 use super::service::Handle;
 use super::{clock, interfaces};
+use crate::config::host::Host as _;
 use crate::config::model::{Config, DumpFiles, Name};
-use crate::config::program::{Program, User};
+use crate::config::program::{Program, Scripts};
+use crate::engine::snapshot::Known;
+use crate::program::host::System;
+use crate::program::launch;
 use crate::report::keepalived::stats::Counted;
-use crate::report::keepalived::{Dump, Link, Router, Runs, Watched, data, json, stats};
+use crate::report::keepalived::{
+    Dump, Link, Router, Runs, ScriptStatus, Watched, data, json, stats,
+};
 use crate::report::standard::Clock;
 use anyhow::Context as _;
 use rustix::fs::{Mode, OFlags};
@@ -81,15 +87,22 @@ impl Signals {
 }
 
 /// Answers signals until the daemon ends.
-pub async fn serve(handle: Handle, mut signals: Signals, namespace: Option<String>) {
+pub async fn serve(handle: Handle, mut signals: Signals, dump: bool) {
     // What had been counted when the last clear came: the loop's own counters go on.
     let mut cleared = Arc::new(HashMap::new());
+    let namespace = handle.namespace.clone();
+    if dump {
+        match answer(&handle, None, Arc::clone(&cleared), namespace.clone()).await {
+            Ok(_) => {}
+            Err(why) => tracing::error!("dump of the configuration: {why:#}"),
+        }
+    }
     loop {
         let mut wanted = BTreeSet::from([signals.next().await]);
         while let Ok(more) = tokio::time::timeout(TOGETHER, signals.next()).await {
             wanted.insert(more);
         }
-        match answer(&handle, wanted, Arc::clone(&cleared), namespace.clone()).await {
+        match answer(&handle, Some(wanted), Arc::clone(&cleared), namespace.clone()).await {
             Ok(Some(counted)) => cleared = Arc::new(counted),
             Ok(None) => {}
             Err(why) => tracing::error!("dump files: {why:#}"),
@@ -99,9 +112,10 @@ pub async fn serve(handle: Handle, mut signals: Signals, namespace: Option<Strin
 
 type Cleared = HashMap<Name, Counted>;
 
+/// Writes what is wanted; where nothing is, the log gets what `keepalived.data` would.
 async fn answer(
     handle: &Handle,
-    wanted: BTreeSet<Kind>,
+    wanted: Option<BTreeSet<Kind>>,
     cleared: Arc<Cleared>,
     namespace: Option<String>,
 ) -> anyhow::Result<Option<Cleared>> {
@@ -109,7 +123,7 @@ async fn answer(
     handle.mailbox.send(Message::Ask(Question::View(answer)));
     let view = view.await.context("the daemon is stopping")?;
     let clock = Clock { now: view.now, wall: clock::wall() };
-    let links = if wanted.contains(&Kind::Data) {
+    let links = if wanted.as_ref().is_none_or(|wanted| wanted.contains(&Kind::Data)) {
         interfaces::list().await.unwrap_or_else(|why| {
             tracing::warn!("dump files: interfaces: {why:#}");
             Vec::new()
@@ -122,7 +136,7 @@ async fn answer(
         let mut owned = owned;
         let config = Arc::clone(&view.config);
         let routers = routers(view, |router| owned.remove(&router).unwrap_or_default());
-        write(&wanted, &config, &routers, clock, links, &cleared, namespace.as_deref())
+        write(wanted.as_ref(), &config, &routers, clock, links, &cleared, namespace.as_deref())
     };
     tokio::task::spawn_blocking(writing).await.context("writing")?
 }
@@ -146,7 +160,7 @@ fn routers(
 
 /// Writes what is wanted; what had been counted, where counting is to begin anew.
 fn write(
-    wanted: &BTreeSet<Kind>,
+    wanted: Option<&BTreeSet<Kind>>,
     config: &Config,
     routers: &[Router],
     clock: Clock,
@@ -157,7 +171,7 @@ fn write(
     let zone = jiff::tz::TimeZone::system();
     let date = |at: Duration| date(at, &zone);
     let default = default_user(config);
-    let program = |program: &Program| runs(program, default);
+    let program = |program: &Program| runs(program, &config.globals.scripts, default);
     let dump = Dump {
         config,
         routers,
@@ -166,9 +180,13 @@ fn write(
         program: &program,
         user: default,
         links: &without_virtual(links, config),
-        watched: &Watched::default(),
+        watched: &watched(config, routers),
         umask: 0o177,
         namespace,
+    };
+    let Some(wanted) = wanted else {
+        data::render(&dump).lines().for_each(|line| tracing::info!("{line}"));
+        return Ok(None);
     };
     let files = &config.globals.dump_files;
     let counted = || {
@@ -251,42 +269,49 @@ fn without_virtual(mut links: Vec<Link>, config: &Config) -> Vec<Link> {
     links
 }
 
-/// User and group of programs that name none.
+/// User and group of programs that name none: those of the daemon, unless a user was found for them.
 fn default_user(config: &Config) -> (u32, u32) {
-    let own = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
-    match &config.globals.scripts.user {
-        Some(user) => ids(user).unwrap_or(own),
-        None => {
-            let usual = User { name: "keepalived_script".to_owned(), group: None };
-            ids(&usual).unwrap_or(own)
+    let own = System.own();
+    let found = launch::account(None, &config.globals.scripts).unwrap_or(own);
+    (found.uid, found.gid)
+}
+
+/// A program as it is run: its path was settled with the configuration.
+fn runs(program: &Program, scripts: &Scripts, default: (u32, u32)) -> Runs {
+    let found = launch::account(program.user.as_ref(), scripts);
+    let user = found.map_or(default, |account| (account.uid, account.gid));
+    Runs { words: program.words.clone(), user }
+}
+
+/// What the routers know of what they track. What is tracked without weight and is no fault is good.
+fn watched(config: &Config, routers: &[Router]) -> Watched {
+    let mut watched = Watched::default();
+    for router in routers {
+        let tracks = &router.engine.instance.tracks;
+        let group = config.groups.iter().find(|g| g.members.contains(&router.engine.instance.name));
+        let lists = [Some(tracks), group.map(|group| &group.tracks)];
+        for track in lists.into_iter().flatten().flat_map(|tracks| &tracks.scripts) {
+            let faulty = router.engine.faults.iter().any(|fault| fault.object == track.object);
+            if track.weight == 0 && !faulty {
+                let good = ScriptStatus { good: !track.reverse, running: false };
+                watched.scripts.insert(track.object.clone(), good);
+            }
+        }
+        for weight in &router.engine.weights {
+            let name = weight.object.clone();
+            match &weight.known {
+                Some(Known::Script { good: Some(good), .. }) => {
+                    watched.scripts.insert(name, ScriptStatus { good: *good, running: false });
+                }
+                Some(Known::File { value: Some(value), .. }) => {
+                    watched.files.insert(name, *value);
+                }
+                Some(Known::Process { count: Some(count), .. }) => {
+                    watched.processes.insert(name, *count);
+                }
+                _ => {}
+            }
         }
     }
-}
-
-fn ids(user: &User) -> Option<(u32, u32)> {
-    let known = nix::unistd::User::from_name(&user.name).ok().flatten()?;
-    let group = match &user.group {
-        Some(name) => nix::unistd::Group::from_name(name).ok().flatten()?.gid,
-        None => known.gid,
-    };
-    Some((known.uid.as_raw(), group.as_raw()))
-}
-
-/// A program under the name it is run by.
-fn runs(program: &Program, default: (u32, u32)) -> Runs {
-    let mut words = program.words.clone();
-    if let Some(first) = words.first_mut()
-        && let Some(path) = found(first)
-    {
-        *first = path.display().to_string();
-    }
-    Runs { words, user: program.user.as_ref().and_then(ids).unwrap_or(default) }
-}
-
-fn found(name: &str) -> Option<PathBuf> {
-    if name.contains('/') {
-        return std::fs::canonicalize(name).ok();
-    }
-    let path = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
-    std::env::split_paths(&path).find_map(|place| std::fs::canonicalize(place.join(name)).ok())
+    watched
 }

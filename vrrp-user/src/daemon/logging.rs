@@ -42,10 +42,13 @@ pub enum Format {
     Syslog,
 }
 
+/// Takes a new filter, or says what is wrong with it.
+type Set = dyn Fn(&str) -> Result<(), String> + Send + Sync;
+
 /// Says what is logged from now on, and what was lost.
 #[derive(Clone)]
 pub struct Control {
-    set: Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
+    set: Arc<Set>,
     dropped: Option<ErrorCounter>,
 }
 
@@ -287,7 +290,7 @@ mod tests {
     fn the_journal_gets_the_instance_as_a_field() {
         let datagram = sent(Protocol::Journal, "6(VI_1) two\nlines\n");
         let mut wanted = b"MESSAGE\n\x10\0\0\0\0\0\0\0(VI_1) two\nlines\n".to_vec();
-        wanted.extend_from_slice(b"PRIORITY\n\x01\0\0\0\0\0\0\06\n");
+        wanted.extend_from_slice(b"PRIORITY\n\x01\0\0\0\0\0\0\x006\n");
         wanted.extend_from_slice(b"SYSLOG_IDENTIFIER\n\x05\0\0\0\0\0\0\0xvrrp\n");
         wanted.extend_from_slice(b"VRRP_INSTANCE\n\x04\0\0\0\0\0\0\0VI_1\n");
         assert_eq!(datagram, wanted);

@@ -20,6 +20,7 @@
 //! - [`programs`]: what the kernel knows of the XDP program
 //! - [`proposal`]: when a configuration is applied
 //! - [`questions`]: what may be asked of the loop
+//! - [`schedule`]: when the loop gets a processor
 //! - [`service`]: start, signals, reload, stop
 //! - [`supervisor`]: what systemd is told
 pub mod advert_loop;
@@ -39,5 +40,6 @@ pub mod programs;
 pub mod proposal;
 pub mod questions;
 pub mod reject_log;
+pub mod schedule;
 pub mod service;
 pub mod supervisor;

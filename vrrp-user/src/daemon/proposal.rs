@@ -9,7 +9,7 @@ use super::{clock, preflight};
 use crate::config::model::{Config, Name};
 use crate::engine::input::Input;
 use crate::net::task;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -122,8 +122,9 @@ impl AdvertLoop {
         if !found.refused.is_empty() {
             return Err(found.refused.join("; "));
         }
-        for instance in &config.instances {
-            let interface = &instance.interface;
+        let interfaces: BTreeSet<&Name> =
+            config.instances.iter().map(|instance| &instance.interface).collect();
+        for interface in interfaces {
             let was_open = self.open.contains_key(interface);
             let used = self.used(interface);
             match self.open_port(interface) {

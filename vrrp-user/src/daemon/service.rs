@@ -4,7 +4,8 @@ use super::dumps;
 use super::handover::{Ended, Helpers, Loaded};
 use super::mailbox::{self, Sender};
 use super::metrics::{self, Place};
-use super::{logging, preflight, reject_log, supervisor};
+use super::{logging, preflight, reject_log, schedule, supervisor};
+use crate::cli::background::Up;
 use crate::cli::files::Files;
 use crate::config;
 use crate::config::diagnostic::Severity;
@@ -32,6 +33,8 @@ use vrrp_common::ident::RouterId;
 pub struct Options {
     /// Configuration file.
     pub config: PathBuf,
+    /// Where configuration files come from.
+    pub files: Files,
     /// Control socket.
     pub control: PathBuf,
     /// Which paths adverts may take.
@@ -42,6 +45,12 @@ pub struct Options {
     pub debug_dataplane: bool,
     /// What is logged.
     pub log: logging::Control,
+    /// The network namespace this thread was moved to, if it was.
+    pub namespace: Option<String>,
+    /// Who waits until the daemon is up.
+    pub up: Option<Up>,
+    /// Whether the configuration is logged as it is understood.
+    pub dump: bool,
 }
 
 /// What the control socket and signals act on.
@@ -53,6 +62,10 @@ pub struct Handle {
     pub owned: task::Owned,
     /// The configuration file.
     pub config: Arc<Path>,
+    /// Where its text comes from.
+    pub files: Files,
+    /// The network namespace the daemon was moved to.
+    pub namespace: Option<String>,
     /// Routers the dataplane has room for: fixed when it is made.
     pub room: u32,
     /// Why the last reload was refused.
@@ -86,8 +99,14 @@ impl Handle {
     /// The number of routers there are then.
     async fn try_reload(&self) -> Result<usize, String> {
         let path = Arc::clone(&self.config);
+        let (files, namespace) = (self.files.clone(), self.namespace.clone());
         let load = move || {
-            let config = load(&path)?;
+            let config = load(&path, &files)?;
+            if let Some(other) = &config.globals.namespace
+                && namespace.as_ref() != Some(other)
+            {
+                return Err(format!("`net_namespace {other}` takes effect at a start only"));
+            }
             preflight::firewall(&config, guard::probe)?;
             let tracked = track::survey(&config, true);
             Ok::<_, String>(Loaded { config, tracked })
@@ -111,8 +130,8 @@ impl Handle {
 
 /// Loads a configuration and settles which programs are run; warnings go to the log, errors come
 /// back, a line each.
-pub fn load(path: &Path) -> Result<Arc<Config>, String> {
-    let (config, diagnostics) = config::load(path, &Files::default());
+pub fn load(path: &Path, files: &Files) -> Result<Arc<Config>, String> {
+    let (config, diagnostics) = config::load(path, files);
     let mut errors = Vec::new();
     for diagnostic in &diagnostics {
         if diagnostic.severity == Severity::Error {
@@ -181,7 +200,9 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     let settings = Settings { log: options.debug_dataplane, ..settings(mode, &config) };
     let room = settings.routers;
     let (counting, counted) = oneshot::channel();
+    let scheduling = config.globals.scheduling.clone();
     let vrrp = std::thread::Builder::new().name("vrrp".to_owned()).spawn(move || {
+        schedule::apply(&scheduling);
         let begun = Plane::new(settings)
             .map_err(anyhow::Error::from)
             .map(|mut plane| {
@@ -204,6 +225,8 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
         mailbox: mailbox.clone(),
         owned: task::Owned::default(),
         config: options.config.clone().into(),
+        files: options.files.clone(),
+        namespace: options.namespace.clone(),
         room,
         reload_error: Arc::default(),
         log: options.log.clone(),
@@ -212,8 +235,8 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     if let Some(listener) = scraped {
         tokio::spawn(metrics::serve(listener, handle.clone()));
     }
-    tokio::spawn(dumps::serve(handle.clone(), dumps, None));
-    tokio::spawn(supervisor::report(handle.clone(), routers));
+    tokio::spawn(dumps::serve(handle.clone(), dumps, options.dump));
+    tokio::spawn(supervisor::report(handle.clone(), routers, options.up.clone()));
     let events = mailbox.clone();
     let deliver = move |event| {
         events.send(Message::Net(event));

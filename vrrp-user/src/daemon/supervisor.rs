@@ -1,6 +1,7 @@
 //! What is systemd told, where it started the daemon: that it is ready, reloads, stops, lives.
 use super::questions::Question;
 use super::service::Handle;
+use crate::cli::background::Up;
 use crate::control::answers::ask;
 use sd_notify::NotifyState;
 use std::time::Duration;
@@ -34,12 +35,15 @@ pub fn stopping() {
 
 /// Says that the daemon is ready once its first configuration is in force, and that it lives for as
 /// long as the loop answers.
-pub async fn report(handle: Handle, routers: usize) {
+pub async fn report(handle: Handle, routers: usize, up: Option<Up>) {
     // Answered when there is something to report.
     if ask(&handle, Question::View).await.is_none() {
         return;
     }
     ready(&status(routers));
+    if let Some(up) = up {
+        up.tell();
+    }
     let Some(period) = sd_notify::watchdog_enabled() else { return };
     loop {
         let answered = tokio::time::timeout(PATIENCE, ask(&handle, Question::Ping)).await;

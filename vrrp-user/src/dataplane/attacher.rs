@@ -96,6 +96,7 @@ impl Attacher {
         let worker = Worker {
             loaded,
             on: BTreeMap::new(),
+            watch: hook::Watch::default(),
             lingering: Vec::new(),
             answers: answer,
             wake: Arc::clone(&wake),
@@ -155,6 +156,7 @@ struct On {
 struct Worker {
     loaded: Option<Loaded>,
     on: BTreeMap<Ticket, On>,
+    watch: hook::Watch,
     /// In the order of their times.
     lingering: Vec<(Instant, Ticket)>,
     answers: Sender<Answer>,
@@ -238,7 +240,7 @@ impl Worker {
         let gone: Vec<Ticket> = self
             .on
             .iter()
-            .filter(|(_, on)| !hook::has(on.ifindex, id))
+            .filter(|(_, on)| !self.watch.has(on.ifindex, id))
             .map(|(&ticket, _)| ticket)
             .collect();
         for ticket in gone {

@@ -2,17 +2,51 @@
 use aya::programs::loaded_programs;
 use netlink_packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkMessage, LinkXdp};
+use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage, LinkXdp};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use std::io;
 
 /// Kernel ids of the programs on an interface.
 pub fn programs(ifindex: u32) -> io::Result<Vec<u32>> {
+    ask(&connect()?, ifindex)
+}
+
+/// Looks at many interfaces again and again.
+#[derive(Default)]
+pub struct Watch {
+    socket: Option<Socket>,
+}
+
+impl Watch {
+    /// Whether a program is on an interface. Where the kernel does not say, nothing has changed.
+    pub fn has(&mut self, ifindex: u32, program: u32) -> bool {
+        let socket = match self.socket.take() {
+            Some(socket) => Ok(socket),
+            None => connect(),
+        };
+        let Ok(socket) = socket else { return true };
+        match ask(&socket, ifindex) {
+            Ok(here) => {
+                self.socket = Some(socket);
+                here.contains(&program)
+            }
+            // What else might come on this socket would be taken for the answer to the next question.
+            Err(error) => error.raw_os_error() != Some(libc::ENODEV),
+        }
+    }
+}
+
+fn connect() -> io::Result<Socket> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
+    Ok(socket)
+}
+
+fn ask(socket: &Socket, ifindex: u32) -> io::Result<Vec<u32>> {
     let mut link = LinkMessage::default();
     link.header.index = ifindex;
+    link.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
     let mut header = NetlinkHeader::default();
     header.flags = NLM_F_REQUEST;
     let mut request = NetlinkMessage::new(header, RouteNetlinkMessage::GetLink(link).into());
@@ -30,14 +64,6 @@ pub fn programs(ifindex: u32) -> io::Result<Vec<u32>> {
             io::ErrorKind::InvalidData,
             format!("netlink answered {other:?} to a request for one link"),
         )),
-    }
-}
-
-/// Whether a program is on an interface. Where the kernel does not say, nothing has changed.
-pub fn has(ifindex: u32, program: u32) -> bool {
-    match programs(ifindex) {
-        Ok(here) => here.contains(&program),
-        Err(error) => error.raw_os_error() != Some(libc::ENODEV),
     }
 }
 

@@ -198,9 +198,11 @@ impl Plane {
 
 impl Heard for Plane {
     fn stamp(&self, router: RouterId) -> Stamp {
-        let socket = self.memory.seen.get(&router.0).copied().unwrap_or_default();
-        let xdp = self.program.as_ref().map_or(socket, |program| program.seen(router.index()));
-        let last = if socket.at > xdp.at { socket } else { xdp };
+        let xdp = self.program.as_ref().map(|program| program.seen(router.index()));
+        // The sockets heard nothing, as a rule.
+        let heard = !self.memory.seen.is_empty();
+        let socket = heard.then(|| self.memory.seen.get(&router.0).copied()).flatten();
+        let last = xdp.into_iter().chain(socket).max_by_key(|seen| seen.at).unwrap_or_default();
         stamp(last.at, last.generation)
     }
 }

@@ -9,6 +9,7 @@ use super::port::Path;
 use super::rejects;
 use super::settings::Settings;
 use super::shared::Shared;
+use super::sys;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf};
 use aya::programs::xdp::XdpLinkId;
 use aya::programs::{ProgramError, Xdp, XdpMode};
@@ -145,6 +146,8 @@ impl Program {
             rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited);
         let log = u8::from(settings.log);
         let mut ebpf = EbpfLoader::new()
+            // Nothing in the program depends on how this kernel's own types are laid out.
+            .btf(None)
             .override_global("LOG", &log, true)
             .map_max_entries(name::RULES, ports * RULES_PER_PORT)
             .map_max_entries(name::PORTS, ports)
@@ -186,6 +189,8 @@ impl Program {
         let ring_records = settings.ring_bytes / SMALLEST_RECORD + 1;
         let messages = if settings.log { Some(Messages::follow(&mut ebpf)?) } else { None };
         let seen_map = take(&mut ebpf, name::SEEN)?;
+        // The loader has read the types of the whole kernel.
+        sys::trim_memory();
         let ebpf = Arc::new(Mutex::new(ebpf));
         let loaded = Loaded { ebpf: Arc::clone(&ebpf), id };
         let program = Self {

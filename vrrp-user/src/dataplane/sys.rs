@@ -55,6 +55,16 @@ fn set(socket: &Socket, level: i32, option: i32, value: i32) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Gives freed memory back to the kernel: what was needed once, to load something, would stay resident
+/// for as long as the process lives.
+pub fn trim_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: a call into the allocator, which any thread may make at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Packets dropped at a packet socket since last asked.
 pub fn drops(socket: RawFd) -> io::Result<u32> {
     let mut stats = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };

@@ -19,6 +19,23 @@ impl Deadlines {
         self.heap.first().copied()
     }
 
+    /// Routers whose deadlines are not after `end`, at most `most` of them, in no order.
+    pub(super) fn until(&self, end: Instant, most: usize) -> Vec<RouterId> {
+        let mut found = Vec::new();
+        // Places of the heap that may hold one: below a later deadline there is none.
+        let mut places = vec![0];
+        while let Some(place) = places.pop() {
+            match self.heap.get(place) {
+                Some((deadline, router)) if *deadline <= end && found.len() < most => {
+                    found.push(*router);
+                    places.extend([2 * place + 1, 2 * place + 2]);
+                }
+                Some(_) | None => {}
+            }
+        }
+        found
+    }
+
     /// Replaces a router's deadline.
     pub(super) fn set(&mut self, router: RouterId, deadline: Option<Instant>) {
         if self.places.len() <= router.index() {
@@ -115,6 +132,13 @@ mod tests {
                 };
                 let expected = model.iter().map(|(router, at)| (*at, *router)).min();
                 prop_assert_eq!(deadlines.first(), expected);
+                let end = Instant::from_nanos(25);
+                let mut soon = deadlines.until(end, usize::MAX);
+                soon.sort_unstable();
+                let expected = model.iter().filter(|(_, at)| **at <= end);
+                let expected: Vec<_> = expected.map(|(router, _)| *router).collect();
+                prop_assert_eq!(&soon, &expected);
+                prop_assert_eq!(deadlines.until(end, 3).len(), expected.len().min(3));
             }
         }
     }

@@ -42,6 +42,9 @@ use tracked::Objects;
 use vrrp_common::ident::RouterId;
 use vrrp_common::time::Instant;
 
+/// Routers looked at before their time at once: what is due must not wait for long.
+const LOOKED_AT: usize = 1024;
+
 /// Every router of one process.
 #[derive(Clone, Default)]
 pub struct Engine {
@@ -220,17 +223,34 @@ impl Engine {
             self.look(now, &self.objects.of_process(&name), heard);
         }
         let mut late_since = self.late_since;
+        let mut horizon = None;
         // Each round moves a deadline past `now`; a period of no length counts as a nanosecond.
         while let Some((deadline, router)) = self.deadlines.first()
             && deadline <= now
         {
             self.with(now, router, |router, cx| {
                 router.catch_up(cx, heard);
+                horizon = horizon.max(router.horizon(cx));
                 router.remark_late(cx, &mut late_since);
                 router.expire(cx);
             });
         }
         self.late_since = late_since;
+        if let Some(horizon) = horizon {
+            self.look_ahead(now, horizon, heard);
+        }
+    }
+
+    /// Where one backup turned out to have heard its master, others that would have to look soon have
+    /// heard theirs too: to look now spares a wake-up for each. Looking early changes nothing else.
+    fn look_ahead(&mut self, now: Instant, horizon: Instant, heard: &dyn Heard) {
+        for router in self.deadlines.until(horizon, LOOKED_AT) {
+            self.with(now, router, |router, cx| {
+                if router.state == snapshot::State::Backup {
+                    router.catch_up(cx, heard);
+                }
+            });
+        }
     }
 
     /// Lets one router act, if there is such a one, and draws the conclusions: its own, or later

@@ -175,6 +175,13 @@ impl Router {
         }
     }
 
+    /// How far ahead other backups may be looked at, for a backup that was due and has heard its master
+    /// meanwhile: so far that whoever is looked at now is not due again before.
+    pub(super) fn horizon(&self, cx: &Context<'_>) -> Option<Instant> {
+        let alive = self.state == State::Backup && self.timers.main.is_some_and(|at| at > cx.now);
+        alive.then(|| cx.now + self.down_interval() * 2 / 3)
+    }
+
     /// Says so where a master missed a whole interval: who looks for the reason of a flap should
     /// find it (RFC 9568 section 2.5). `said` is when it was last said of any.
     pub(super) fn remark_late(&self, cx: &mut Context<'_>, said: &mut Option<Instant>) {

@@ -12,6 +12,7 @@
 //!   kernel by `nft`
 //! - [`transmit`]: adverts, built by `frame`
 //! - [`membership`]: multicast groups
+//! - [`namespace`]: moving to another one
 //! - `sys`: the few calls that need `unsafe`
 mod announce;
 mod change;
@@ -20,6 +21,7 @@ mod frame;
 pub mod guard;
 pub mod membership;
 mod message;
+pub mod namespace;
 mod netlink;
 mod nft;
 mod patience;
@@ -33,3 +35,5 @@ mod table;
 pub mod task;
 pub mod transmit;
 mod work;
+
+pub(crate) use sys::realtime;

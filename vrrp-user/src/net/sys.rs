@@ -1,4 +1,5 @@
-//! How is a packet socket tied to an interface, and how are many packets sent with one call.
+//! How is a packet socket tied to an interface, how are many packets sent with one call, and how does
+//! their sender get a processor first.
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags};
 use socket2::{Domain, SockAddr, SockAddrStorage, Socket, Type};
 use std::io::{self, IoSlice};
@@ -85,6 +86,16 @@ pub(crate) fn send_all(
             }
         }
     }
+}
+
+/// Gives the calling thread a real-time priority (`SCHED_RR`). Threads and programs it starts do not
+/// inherit it.
+pub(crate) fn realtime(priority: u8) -> io::Result<()> {
+    let parameters = libc::sched_param { sched_priority: priority.into() };
+    let policy = libc::SCHED_RR | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: 0 is the calling thread, and the parameters are read during the call only.
+    let done = unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Gives a netlink socket to tokio, which tells when it can be read.

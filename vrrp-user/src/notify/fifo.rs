@@ -107,11 +107,11 @@ impl Fifo {
             let _ = std::fs::remove_file(&self.path);
         }
         drop(self.file);
-        if let Some(mut reader) = self.reader {
-            if tokio::time::timeout(READING, &mut reader.task).await.is_err() {
-                drop(reader.end);
-                let _ = reader.task.await;
-            }
+        if let Some(mut reader) = self.reader
+            && tokio::time::timeout(READING, &mut reader.task).await.is_err()
+        {
+            drop(reader.end);
+            let _ = reader.task.await;
         }
     }
 }

@@ -21,7 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// Notices that may wait.
-const QUEUE: usize = 8192;
+const QUEUE: usize = 262_144;
 /// Programs that may run at once; further ones wait for one of them to end.
 const PROGRAMS: usize = 256;
 /// Programs that may wait.

@@ -41,6 +41,11 @@ impl Runnable {
         Ok(Self { words, identity: Identity { uid, gid, groups, change } })
     }
 
+    /// User and group it runs as.
+    pub fn account(&self) -> (u32, u32) {
+        (self.identity.uid.as_raw(), self.identity.gid.as_raw())
+    }
+
     /// The program, for messages.
     pub fn name(&self) -> &str {
         self.words.first().map_or("", String::as_str)

@@ -84,7 +84,7 @@ pub fn text(scrape: &Scrape<'_>) -> String {
     ours(&mut page, scrape, &routers);
     addresses(&mut page, scrape, &routers);
     ports(&mut page, scrape);
-    process(&mut page, scrape);
+    controller(&mut page, scrape);
     page.0
 }
 
@@ -240,7 +240,7 @@ fn ports(page: &mut Page, scrape: &Scrape<'_>) {
     }
 }
 
-fn process(page: &mut Page, scrape: &Scrape<'_>) {
+fn controller(page: &mut Page, scrape: &Scrape<'_>) {
     let view = scrape.view;
     page.family("", "vrrp_build_info", "gauge", "The daemon");
     let version = format!("version=\"{}\"", env!("CARGO_PKG_VERSION"));

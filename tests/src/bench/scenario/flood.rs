@@ -16,9 +16,16 @@ use std::time::{Duration, Instant};
 const ROUTERS: usize = 254;
 const CENTIS: u16 = 10;
 
-/// Five kinds of packets, as fast as one thread can send them.
+/// Six kinds of packets, as fast as one thread can send them.
 pub fn run(plan: &Plan, record: &mut Record) -> Result<(), String> {
-    let all = ["bad checksum", "unknown VRID", "wrong TTL", "UDP", "valid but foreign"];
+    let all = [
+        "bad checksum",
+        "unknown VRID",
+        "wrong TTL",
+        "UDP",
+        "valid but foreign",
+        "copies of the master",
+    ];
     let kinds = if plan.quick { &all[..1] } else { &all[..] };
     for kind in kinds {
         measure(plan, record, kind)?;
@@ -44,7 +51,8 @@ fn frames(kind: &str) -> Vec<Vec<u8>> {
                 let source: IpAddr = [10, 0, 0, 3].into();
                 Frame { protocol: 17, ..Frame::group(&message, source) }.bytes()
             }
-            _ => good().frame(),
+            "valid but foreign" => good().frame(),
+            _ => which.advert(200, CENTIS),
         }
     };
     routers(ROUTERS).iter().map(of).collect()
@@ -80,7 +88,8 @@ fn measure(plan: &Plan, record: &mut Record, kind: &str) -> Result<(), String> {
         ];
         // What is valid counts as received, whoever sent it.
         if subject.is_ours() {
-            let flooded = if kind == "valid but foreign" { sent } else { 0 };
+            let valid = matches!(kind, "valid but foreign" | "copies of the master");
+            let flooded = if valid { sent } else { 0 };
             let counted = running.counted().ok_or("show does not answer")?;
             let lost = (legitimate.adverts + flooded).saturating_sub(counted);
             figures.push(("adverts not counted", "", figure(lost)));

@@ -1,9 +1,14 @@
-//! What does a packet cost in the program.
-use super::Plan;
-use crate::bench::sample::{Record, figure};
+//! What does a packet cost in the program: in test runs, and on a cable.
+use super::{Plan, backup};
+use crate::bench::live::Bouncer;
+use crate::bench::sample::{Record, count, figure};
+use crate::bench::subject::Subject;
+use crate::bench::topology::{Bed, VRIDS, routers};
+use std::time::Duration;
 use xvrrp::dataplane::cost;
 
-/// Every kind of packet, beside an empty program in the same rounds.
+/// Every kind of packet, beside an empty program in the same rounds; then adverts of 255 routers at
+/// the highest rate the kernel makes, to a daemon on native XDP.
 pub fn run(plan: &Plan, record: &mut Record) -> Result<(), String> {
     for repetition in 0..plan.repetitions {
         let costs =
@@ -11,6 +16,40 @@ pub fn run(plan: &Plan, record: &mut Record) -> Result<(), String> {
         let figures: Vec<_> =
             costs.iter().map(|cost| (cost.packet, "ns", figure(cost.nanos))).collect();
         record.add("xdp-ns", "xvrrp", repetition, &figures);
+    }
+    cable(plan, record)
+}
+
+fn cable(plan: &Plan, record: &mut Record) -> Result<(), String> {
+    let each = if plan.quick { 4_000 } else { 40_000 };
+    let (bed, routers) = (Bed::new(VRIDS), routers(VRIDS));
+    let bouncer = Bouncer::new(&bed).map_err(|why| format!("frames made by the kernel: {why}"))?;
+    for repetition in 0..plan.repetitions {
+        let (running, masters) = backup(plan, &bed, Subject::Xvrrp, &routers, 100)?;
+        let mut nanos = Vec::new();
+        for which in &routers {
+            let frame = which.advert(200, 100);
+            let took = bouncer.send(&bed, &frame, each);
+            nanos.push(took.map_err(|why| format!("frames made by the kernel: {why}"))?);
+        }
+        let sent = masters.stop().adverts + u64::from(each) * u64::try_from(VRIDS).unwrap_or(0);
+        std::thread::sleep(Duration::from_millis(200));
+        let counted = running.counted().ok_or("show does not answer")?;
+        let all: u64 = nanos.iter().map(|nanos| u64::from(*nanos)).sum();
+        let mean = figure(all) / count(nanos.len());
+        nanos.sort_unstable();
+        let best = nanos.first().copied().unwrap_or(0);
+        record.add(
+            "xdp-ns on a cable, 255 routers",
+            "xvrrp",
+            repetition,
+            &[
+                ("sent, received and judged", "million/s", 1e3 / mean),
+                ("the same, best of 255 runs", "million/s", 1e3 / f64::from(best)),
+                ("adverts not counted", "", figure(sent.saturating_sub(counted))),
+            ],
+        );
+        running.stop();
     }
     Ok(())
 }

@@ -52,7 +52,8 @@ fn summary(live: &Live, colour: bool) -> Vec<Line<'static>> {
         let style = if count > 0 { style(state, colour) } else { Style::default() };
         states.push(Span::styled(format!("{count} {state}  "), style));
     }
-    let rate = format!("{} adverts/s  {} news", tenths(live.total_rate()), snapshot.controller.events);
+    let rate =
+        format!("{} adverts/s  {} news", tenths(live.total_rate()), snapshot.controller.events);
     states.push(Span::raw(rate));
     let reasons = live.reasons();
     let rejected = if reasons.is_empty() {
@@ -85,8 +86,18 @@ fn table(frame: &mut Frame<'_>, live: &mut Live, area: Rect, colour: bool) {
         Constraint::Length(5),
         Constraint::Length(6),
     ];
-    let names =
-        ["Name", "Interface", "VRID", "State", "Prio", "Master", "Adv/s", "Margin", "Trans", "Reject"];
+    let names = [
+        "Name",
+        "Interface",
+        "VRID",
+        "State",
+        "Prio",
+        "Master",
+        "Adv/s",
+        "Margin",
+        "Trans",
+        "Reject",
+    ];
     let table = Table::new(cells, widths)
         .header(Cells::new(names).style(Style::default().add_modifier(Modifier::BOLD)))
         .row_highlight_style(Style::default().add_modifier(Modifier::REVERSED));
@@ -123,7 +134,8 @@ fn keys(live: &Live) -> Line<'static> {
     } else if live.opened.is_some() {
         "Esc back  Up/Down scroll  q quit".to_owned()
     } else {
-        let filter = if live.filter.is_empty() { String::new() } else { format!(" `{}`", live.filter) };
+        let filter =
+            if live.filter.is_empty() { String::new() } else { format!(" `{}`", live.filter) };
         let order = live.order.name();
         format!("q quit  / filter{filter}  s sort by {order}  Up/Down select  Enter open")
     };

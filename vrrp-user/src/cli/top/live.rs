@@ -325,8 +325,11 @@ mod tests {
             counters: BTreeMap::from([("ttl".to_owned(), 2)]),
             ..Instance::default()
         };
-        let instances =
-            vec![instance("b", "BACKUP", 0), instance("a", "MASTER", sent), instance("c", "FAULT", 0)];
+        let instances = vec![
+            instance("b", "BACKUP", 0),
+            instance("a", "MASTER", sent),
+            instance("c", "FAULT", 0),
+        ];
         Snapshot { pid, instances, ..Snapshot::default() }
     }
 

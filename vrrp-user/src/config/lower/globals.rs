@@ -1,77 +1,10 @@
 //! What does `global_defs` say.
 use super::program::{program, user};
-use super::value;
-use crate::config::findings::Findings;
+use super::{scheduling, value};
 use crate::config::keyword::{Keyword, Shape, built, ignored, not_built, obsolete};
-use crate::config::model::{Defaults, Globals, Name};
-use crate::config::program::Program;
-use crate::config::tree::Node;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
-use vrrp_common::ident::Version;
 
-/// `global_defs`: what stays global, and defaults of instances.
-#[derive(Default)]
-pub(in crate::config) struct Global {
-    pub(super) own: Globals,
-    pub(super) version: Option<Version>,
-    pub(super) default_interface: Option<Name>,
-    pub(super) group_v4: Option<Ipv4Addr>,
-    pub(super) group_v6: Option<Ipv6Addr>,
-    pub(super) garp: GarpDraft,
-    pub(super) strict: bool,
-    pub(super) skip_check_adv_addr: bool,
-    pub(super) lower_prio_no_advert: Option<bool>,
-    pub(super) higher_prio_send_advert: bool,
-    pub(super) down_timer_adverts: Option<u8>,
-    pub(super) owner_ignore_adverts: bool,
-    pub(super) plain_checksum: bool,
-    check_unicast_source: bool,
-    startup: Option<Program>,
-    startup_timeout: Option<u32>,
-    shutdown: Option<Program>,
-    shutdown_timeout: Option<u32>,
-}
-
-/// How long a startup or shutdown script may take, in seconds.
-const SCRIPT_TIMEOUT: u32 = 10;
-
-impl Global {
-    /// What stays global.
-    pub(super) fn finish(mut self) -> Globals {
-        let timed = |script: Option<Program>, timeout: Option<u32>| {
-            script.map(|script| (script, timeout.unwrap_or(SCRIPT_TIMEOUT)))
-        };
-        self.own.scripts.startup = timed(self.startup, self.startup_timeout);
-        self.own.scripts.shutdown = timed(self.shutdown, self.shutdown_timeout);
-        let plain = Defaults::default();
-        self.own.defaults = Defaults {
-            interface: self.default_interface,
-            version: self.version.unwrap_or(plain.version),
-            group_v4: self.group_v4.unwrap_or(plain.group_v4),
-            group_v6: self.group_v6.unwrap_or(plain.group_v6),
-            garp: super::finish::garp(GarpDraft::default(), self.garp, false),
-            answer_lower: !self.lower_prio_no_advert.unwrap_or(false),
-            answer_higher: self.higher_prio_send_advert,
-            down_timer_adverts: self.down_timer_adverts.unwrap_or(plain.down_timer_adverts),
-            check_unicast_source: self.check_unicast_source,
-            skip_check_adv_addr: self.skip_check_adv_addr,
-            strict: self.strict,
-        };
-        self.own
-    }
-}
-
-/// The announcement settings that were given.
-#[derive(Clone, Copy, Default)]
-pub(in crate::config) struct GarpDraft {
-    pub(super) delay: Option<Duration>,
-    pub(super) repeat: Option<u32>,
-    pub(super) refresh: Option<Duration>,
-    pub(super) refresh_repeat: Option<u32>,
-    pub(super) lower_delay: Option<Duration>,
-    pub(super) lower_repeat: Option<u32>,
-}
+pub(super) use super::global::*;
 
 const MAIL: &str = "no mail is sent";
 const LVS: &str = "load balancing stays with keepalived";
@@ -80,6 +13,7 @@ const BUFFERS: &str = "buffers have room for bursts of thousands of packets";
 const MOST_BUFFER: u32 = 1 << 30;
 const FIREWALL: &str = "no_accept uses an nftables table of its own, called xvrrp";
 const PROCESS: &str = "set it from outside, as in the service file";
+const LIMIT: &str = "the kernel would end the daemon at it";
 const OUTPUTS: &str = "SNMP and D-Bus are not offered";
 
 /// What stands in `global_defs`.
@@ -366,9 +300,44 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
         |global, _, _| global.own.dump_files.use_instance = true,
         "name the file of the state after the network namespace and `instance`",
     ),
+    built(
+        "vrrp_priority",
+        Shape::Value,
+        |global, node, findings| global.own.scheduling.nice = scheduling::nice(node, findings),
+        "nice value of the thread that adverts depend on, -20 to 19; at the start",
+    ),
+    built(
+        "vrrp_rt_priority",
+        Shape::Value,
+        |global, node, findings| {
+            global.own.scheduling.realtime = scheduling::realtime(node, findings);
+        },
+        "real-time priority of that thread, 1 to 99; at the start",
+    ),
+    built(
+        "vrrp_cpu_affinity",
+        Shape::Words(1, usize::MAX),
+        |global, node, findings| {
+            global.own.scheduling.processors = scheduling::processors(node, findings);
+        },
+        "numbers of processors that thread runs on; at the start",
+    ),
+    built(
+        "vrrp_no_swap",
+        Shape::Flag,
+        |global, _, _| global.own.scheduling.no_swap = true,
+        "keep the daemon's memory in memory; from the start on",
+    ),
+    built(
+        "vrrp_delay_after_boot",
+        Shape::Value,
+        |global, node, findings| {
+            global.own.delay_after_boot = seconds(node, findings).unwrap_or_default();
+        },
+        "seconds after the boot of the machine to stay quiet",
+    ),
     not_built("vrrp_garp_extra_if", "periodic announcements on other interfaces"),
     not_built("vrrp_vmac_garp_intvl", "the old name of vrrp_garp_extra_if"),
-    not_built("vrrp_delay_after_boot", "seconds to stay quiet after boot"),
     not_built("reload_file", "a reload only when a file says so"),
     ignored("max_auto_priority", PROCESS),
     ignored("min_auto_priority_delay", PROCESS),
@@ -403,12 +372,8 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ignored("enable_dbus", OUTPUTS),
     ignored("dbus_service_name", OUTPUTS),
     ignored("dbus_no_interface_name", OUTPUTS),
-    ignored("vrrp_priority", PROCESS),
-    ignored("vrrp_no_swap", PROCESS),
-    ignored("vrrp_rt_priority", PROCESS),
-    ignored("vrrp_cpu_affinity", PROCESS),
-    ignored("vrrp_rlimit_rttime", PROCESS),
-    ignored("vrrp_rlimit_rtime", PROCESS),
+    ignored("vrrp_rlimit_rttime", LIMIT),
+    ignored("vrrp_rlimit_rtime", LIMIT),
     ignored("checker_priority", LVS),
     ignored("checker_no_swap", LVS),
     ignored("checker_rt_priority", LVS),
@@ -472,74 +437,3 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ignored("include_check", "a missing included file is an error, always"),
     obsolete("linkbeat_use_polling", "netlink tells of every link change"),
 ];
-
-fn text(node: &Node) -> Option<String> {
-    node.arguments().first().map(|word| word.text.to_string())
-}
-
-fn version(global: &mut Global, node: &Node, findings: &mut Findings) {
-    global.version = protocol_version(node, findings);
-}
-
-pub(super) fn protocol_version(node: &Node, findings: &mut Findings) -> Option<Version> {
-    let word = node.arguments().first()?;
-    match &*word.text {
-        "2" => Some(Version::V2),
-        "3" => Some(Version::V3),
-        other => {
-            findings
-                .error("bad-version", word.span, format!("there is no VRRP version `{other}`"))
-                .label("expected 2 or 3");
-            None
-        }
-    }
-}
-
-fn group_v4(global: &mut Global, node: &Node, findings: &mut Findings) {
-    if let Some(IpAddr::V4(group)) = group(node, IpAddr::is_ipv4, findings) {
-        global.group_v4 = Some(group);
-    }
-}
-
-fn group_v6(global: &mut Global, node: &Node, findings: &mut Findings) {
-    if let Some(IpAddr::V6(group)) = group(node, IpAddr::is_ipv6, findings) {
-        global.group_v6 = Some(group);
-    }
-}
-
-fn group(node: &Node, family: fn(&IpAddr) -> bool, findings: &mut Findings) -> Option<IpAddr> {
-    let word = node.arguments().first()?;
-    let address = value::address(word, findings)?;
-    if !address.is_multicast() || !family(&address) {
-        findings.error(
-            "bad-group",
-            word.span,
-            format!("`{address}` is no multicast group of this family"),
-        );
-        return None;
-    }
-    Some(address)
-}
-
-/// A day: the longest of keepalived's own bounds.
-const LONGEST: u64 = 86_400;
-
-pub(super) fn seconds(node: &Node, findings: &mut Findings) -> Option<Duration> {
-    let word = node.arguments().first()?;
-    value::duration(word, LONGEST, node.keyword(), findings)
-}
-
-pub(super) fn count(node: &Node, findings: &mut Findings) -> Option<u32> {
-    let word = node.arguments().first()?;
-    value::number(word, 1..=1000, node.keyword(), findings)
-}
-
-pub(super) fn count_or_none(node: &Node, findings: &mut Findings) -> Option<u32> {
-    let word = node.arguments().first()?;
-    value::number(word, 0..=1000, node.keyword(), findings)
-}
-
-pub(super) fn down_timer(node: &Node, findings: &mut Findings) -> Option<u8> {
-    let word = node.arguments().first()?;
-    value::byte(word, 1..=100, node.keyword(), findings)
-}

@@ -249,7 +249,8 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
         "strict_mode",
         Shape::Switch,
         |draft, node, findings| draft.strict = value::switch(node, findings),
-        "hold the configuration against the RFC",
+        "hold the configuration against the RFC; drop VRRPv2 adverts with another address list, but the \
+         owner's",
     ),
     built(
         "skip_check_adv_addr",

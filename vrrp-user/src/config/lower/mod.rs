@@ -2,6 +2,7 @@
 mod across;
 mod address;
 mod finish;
+mod global;
 pub(super) mod globals;
 pub(super) mod group;
 pub(super) mod instance;
@@ -9,6 +10,7 @@ pub(super) mod parts;
 mod program;
 mod reach;
 mod route;
+mod scheduling;
 mod ties;
 pub(super) mod track;
 mod transition;
@@ -33,6 +35,7 @@ pub(super) struct Root {
     processes: Vec<Node>,
     link_delays: Vec<Node>,
     instance: Option<String>,
+    namespace: Option<String>,
 }
 
 /// What stands at the top level.
@@ -99,7 +102,12 @@ pub(super) static ROOT: &[Keyword<Root>] = &[
     not_built("static_ipaddress", "addresses that are always there"),
     not_built("static_routes", "routes that are always there"),
     not_built("static_rules", "rules that are always there"),
-    not_built("net_namespace", "start xvrrp inside the namespace instead: ip netns exec NAME"),
+    built(
+        "net_namespace",
+        Shape::Value,
+        |root, node, findings| root.namespace = value::namespace(node, findings),
+        "the network namespace to run in, of those of `ip netns`; not changed by a reload",
+    ),
     skipped("virtual_server", "load balancing stays with keepalived"),
     skipped("virtual_server_group", "load balancing stays with keepalived"),
     skipped("SSL", "load balancing stays with keepalived"),
@@ -122,6 +130,7 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     }
     let mut global = Global::default();
     apply("global_defs", globals::GLOBALS, &mut global, &root.globals, findings);
+    global.own.namespace = root.namespace.take();
     global.own.dump_files.instance = root.instance.take();
     let mut instances = Vec::with_capacity(root.instances.len());
     for node in &root.instances {
@@ -135,7 +144,8 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     let scripts: Vec<_> = scripts.collect();
     let files = root.files.iter().filter_map(|node| watched::file(node, findings));
     let files: Vec<_> = files.collect();
-    let processes = root.processes.iter().filter_map(|node| watched::process(node, findings));
+    let processes =
+        root.processes.iter().filter_map(|node| watched::tracked_process(node, findings));
     let processes: Vec<_> = processes.collect();
     let mut objects = Objects {
         scripts: Kind::new("vrrp_script", scripts, findings),

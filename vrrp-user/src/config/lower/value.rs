@@ -105,6 +105,20 @@ pub(super) fn path(node: &Node, findings: &mut Findings) -> Option<PathBuf> {
     Some(PathBuf::from(&*word.text))
 }
 
+/// The name of a network namespace: a file of `/run/netns`.
+pub(super) fn namespace(node: &Node, findings: &mut Findings) -> Option<String> {
+    let word = node.arguments().first()?;
+    if word.text.is_empty() || word.text.starts_with('.') || word.text.contains(['/', '\0']) {
+        findings.error(
+            "bad-name",
+            word.span,
+            format!("`{}` cannot name a network namespace", word.text),
+        );
+        return None;
+    }
+    Some(word.text.to_string())
+}
+
 /// An address without prefix length.
 pub(super) fn address(word: &Word, findings: &mut Findings) -> Option<IpAddr> {
     let parsed = word.text.parse().ok();

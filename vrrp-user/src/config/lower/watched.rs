@@ -237,7 +237,10 @@ pub(super) fn file(node: &Node, findings: &mut Findings) -> Option<Watched<Track
 }
 
 /// A `vrrp_track_process` block.
-pub(super) fn process(node: &Node, findings: &mut Findings) -> Option<Watched<TrackedProcess>> {
+pub(super) fn tracked_process(
+    node: &Node,
+    findings: &mut Findings,
+) -> Option<Watched<TrackedProcess>> {
     let mut draft = ProcessDraft::default();
     apply("vrrp_track_process", PROCESS, &mut draft, node.children(), findings);
     let (name, span) = named(node, findings)?;

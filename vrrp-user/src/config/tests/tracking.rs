@@ -19,7 +19,7 @@ fn script(body: &str) -> Script {
     (*config.scripts[0]).clone()
 }
 
-fn process(body: &str) -> TrackedProcess {
+fn tracked_process(body: &str) -> TrackedProcess {
     let config = good(&tracked(&format!("vrrp_track_process s {{\n{body}\n}}"), "s"));
     (*config.tracked[0]).clone()
 }
@@ -31,7 +31,7 @@ fn defaults() {
     let second = Duration::from_secs(1);
     assert_eq!((plain.interval, plain.timeout, plain.rise, plain.fall), (second, second, 1, 1));
     assert_eq!((plain.weight, plain.init_fail, &plain.program.user), (0, false, &None));
-    let plain = process("process nginx");
+    let plain = tracked_process("process nginx");
     assert_eq!((plain.quorum, plain.quorum_max, plain.arguments), (1, None, None));
     assert_eq!((plain.weight, plain.full_command), (0, false));
     assert_eq!((plain.fork_delay, plain.terminate_delay), (Duration::ZERO, Duration::ZERO));
@@ -119,16 +119,16 @@ fn who_runs_what() {
 
 #[test]
 fn processes() {
-    let arguments = process("process nginx -g \"a b\"");
+    let arguments = tracked_process("process nginx -g \"a b\"");
     assert_eq!(arguments.command, ["nginx", "-g", "a b"]);
     assert_eq!((arguments.arguments, arguments.full_command), (Some(ArgumentMatch::Exact), true));
-    let none = process("process nginx\nparam_match");
+    let none = tracked_process("process nginx\nparam_match");
     assert_eq!((none.arguments, none.full_command), (Some(ArgumentMatch::Exact), true));
-    let initial = process("param_match initial\nprocess nginx -g");
+    let initial = tracked_process("param_match initial\nprocess nginx -g");
     assert_eq!(initial.arguments, Some(ArgumentMatch::Initial));
-    let must_not = process("process nginx\nquorum_max 0");
+    let must_not = tracked_process("process nginx\nquorum_max 0");
     assert_eq!((must_not.quorum, must_not.quorum_max), (0, Some(0)));
-    let delays = process("process nginx\ndelay 0.5\nterminate_delay 2");
+    let delays = tracked_process("process nginx\ndelay 0.5\nterminate_delay 2");
     assert_eq!(
         (delays.fork_delay, delays.terminate_delay),
         (Duration::from_millis(500), Duration::from_secs(2))

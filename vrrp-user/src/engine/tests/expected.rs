@@ -191,3 +191,51 @@ fn lost_news_makes_the_next_advert_news() {
     assert_eq!(rig.tell(Input::Missed(ROUTER)), []);
     assert!(matches!(expectation(&rig.hear(PEER, 200)), Some(Some(_))));
 }
+
+/// Stamps of two routers.
+struct Two([Stamp; 2]);
+
+impl Heard for Two {
+    fn stamp(&self, router: RouterId) -> Stamp {
+        self.0[router.index()]
+    }
+}
+
+/// One wake-up serves all whose masters live; who lost his is not served early, and not late.
+#[test]
+fn backups_that_would_have_to_look_soon_look_at_once() {
+    let other = RouterId(1);
+    let mut rig = Rig::new();
+    let mut second = fixture();
+    (second.name, second.vrid) = (name("two"), Vrid::new(11).unwrap());
+    rig.load([fixture(), second]);
+    let expect = |rig: &mut Rig, router| {
+        let advert = Advert { router, ..rig.advert(PEER, 200, 100) };
+        expectation(&rig.tell(Input::Advert(advert))).unwrap().unwrap().generation
+    };
+    let one = expect(&mut rig, ROUTER);
+    rig.pass(100 * MS);
+    let two = expect(&mut rig, other);
+    let last = rig.now;
+    rig.pass(2900 * MS);
+    let stamp = |at, generation| Stamp { at, generation };
+    let both = Two([stamp(rig.now, one), stamp(rig.now, two)]);
+    let heard = rig.now;
+    let fire = |rig: &mut Rig, stamps: &Two| {
+        rig.now = rig.engine.deadline().unwrap();
+        rig.engine.handle(rig.now, Input::Deadline, stamps);
+        std::iter::from_fn(|| rig.engine.poll()).collect::<Vec<_>>()
+    };
+    // Both are heard at the deadline of the first.
+    assert_eq!(fire(&mut rig, &both), []);
+    assert_eq!(rig.engine.deadline(), Some(heard + DOWN));
+    let states = |rig: &Rig| rig.engine.snapshot().iter().map(|r| r.state).collect::<Vec<_>>();
+    assert_eq!(states(&rig), [State::Backup, State::Backup]);
+    // From then on the second is silent: it is looked at early, and takes over on time.
+    let later = heard + 3000 * MS;
+    let first = Two([stamp(later, one), stamp(heard, two)]);
+    assert!(!fire(&mut rig, &first).is_empty());
+    assert_eq!(states(&rig), [State::Backup, State::Active]);
+    assert_eq!(rig.now, heard + DOWN);
+    assert!(heard > last);
+}

@@ -10,6 +10,7 @@ mod history;
 mod initialize;
 mod invariants;
 mod reload;
+mod together;
 mod tracked;
 mod transition;
 

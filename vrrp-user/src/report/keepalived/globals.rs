@@ -104,11 +104,11 @@ fn defaults(to: &mut Lines, dump: &Dump<'_>) {
     line!(to, " VRRP strict mode = {}", switch(defaults.strict, "true", "false"));
     line!(to, " Max auto priority = 0");
     line!(to, " Min auto priority delay = 1000000 usecs");
-    for process in ["VRRP", "Checker", "BFD"] {
-        line!(to, " {process} process priority = 0");
-        line!(to, " {process} don't swap = false");
-        line!(to, " {process} realtime priority = 0");
-        line!(to, " {process} realtime limit = 10000");
+    for part in ["VRRP", "Checker", "BFD"] {
+        line!(to, " {part} process priority = 0");
+        line!(to, " {part} don't swap = false");
+        line!(to, " {part} realtime priority = 0");
+        line!(to, " {part} realtime limit = 10000");
     }
     for kind in ["vrrp", "checker", "RFCv2", "RFCv3", "traps"] {
         line!(to, " SNMP {kind} disabled");

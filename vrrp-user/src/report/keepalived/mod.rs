@@ -4,10 +4,10 @@
 //! `keepalived.json`, so the lines, their order and their indentation are those of keepalived 2.2.7.
 //! Nothing is read here: what a line needs besides the configuration is in [`Dump`].
 //!
-//! - [`data`]: `keepalived.data`, with [`globals`], [`instance`], [`tracked`] and [`links`]
-//! - [`stats`]: `keepalived.stats`
-//! - [`json`]: `keepalived.json`
-//! - [`address`]: addresses and routes as they are written in all three
+//! - `data`: `keepalived.data`, with `globals`, `instance`, `tracked` and `links`
+//! - `stats`: `keepalived.stats`
+//! - `json`: `keepalived.json`
+//! - `address`: addresses and routes as they are written in all three
 pub mod address;
 pub mod data;
 pub mod globals;

@@ -98,36 +98,36 @@ fn scripts(to: &mut Lines, dump: &Dump<'_>) {
 }
 
 fn processes(to: &mut Lines, dump: &Dump<'_>) {
-    for process in &dump.config.tracked {
+    for tracked in &dump.config.tracked {
         let (path, parameters) =
-            process.command.split_first().map_or(("", &[][..]), |(p, r)| (p, r));
-        line!(to, " VRRP Track process = {}", process.name);
+            tracked.command.split_first().map_or(("", &[][..]), |(p, r)| (p, r));
+        line!(to, " VRRP Track process = {}", tracked.name);
         line!(to, "   Process = {path}");
         if !parameters.is_empty() {
             line!(to, "   Parameters = {}", parameters.join(" "));
         }
-        match process.arguments {
+        match tracked.arguments {
             None => {}
             Some(ArgumentMatch::Exact) => line!(to, "   Param match"),
             Some(ArgumentMatch::Partial) => line!(to, "   Param match = partial"),
             Some(ArgumentMatch::Initial) => line!(to, "   Param match = initial"),
         }
-        line!(to, "   Min processes = {}", process.quorum);
-        if let Some(most) = process.quorum_max {
+        line!(to, "   Min processes = {}", tracked.quorum);
+        if let Some(most) = tracked.quorum_max {
             line!(to, "   Max processes = {most}");
         }
-        let count = dump.watched.processes.get(&process.name).copied().unwrap_or(0);
-        let most = process.quorum_max.unwrap_or(u32::MAX);
-        let quorum = (process.quorum..=most).contains(&count);
+        let count = dump.watched.processes.get(&tracked.name).copied().unwrap_or(0);
+        let most = tracked.quorum_max.unwrap_or(u32::MAX);
+        let quorum = (tracked.quorum..=most).contains(&count);
         line!(to, "   Current processes = {count}");
         line!(to, "   Have quorum = {}", switch(quorum, "true", "false"));
-        line!(to, "   Weight = {}{}", process.weight, switch(process.reverse, " reverse", ""));
-        line!(to, "   Terminate delay = {}s", seconds(process.terminate_delay));
-        line!(to, "   Fork delay = {}s", seconds(process.fork_delay));
+        line!(to, "   Weight = {}{}", tracked.weight, switch(tracked.reverse, " reverse", ""));
+        line!(to, "   Terminate delay = {}s", seconds(tracked.terminate_delay));
+        line!(to, "   Fork delay = {}s", seconds(tracked.fork_delay));
         line!(to, "   Fork delay timer not running");
         line!(to, "   Terminate delay timer not running");
-        line!(to, "   Full command = {}", switch(process.full_command, "true", "false"));
-        trackers(to, dump, &process.name, |tracks| &tracks.processes);
+        line!(to, "   Full command = {}", switch(tracked.full_command, "true", "false"));
+        trackers(to, dump, &tracked.name, |tracks| &tracks.processes);
     }
 }
 
