@@ -99,9 +99,7 @@ impl Bed {
         eventually(SOON, "no virtual address", || {
             (!self.us.addresses().iter().any(|address| address.ends_with(VIP))).then_some(())
         });
-        let faults = daemon.show().instance("VI_1").get("faults").cloned();
-        let why = serde_json::json!([{ "reason": reason, "object": object }]);
-        assert_eq!(faults, Some(why));
+        assert_eq!(daemon.show().faults("VI_1"), [(reason, object)]);
         let words = daemon.words(None);
         assert!(words.contains(&format!("VI_1: fault: {reason} {object}")), "{words}");
     }
@@ -274,9 +272,7 @@ fn source_goes_v6() {
         let addresses = bed.us.addresses();
         (!addresses.iter().any(|address| address.contains("::100"))).then_some(())
     });
-    let faults = daemon.show().instance("VI_1").get("faults").cloned();
-    let why = serde_json::json!([{ "reason": "no-source", "object": "eth0" }]);
-    assert_eq!(faults, Some(why));
+    assert_eq!(daemon.show().faults("VI_1"), [("no-source", "eth0")]);
     let mark = wire.mark();
     bed.us.ip("addr add fe80::7/64 dev eth0");
     daemon.wait_state(said, "VI_1", "MASTER", SOON);

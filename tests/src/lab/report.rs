@@ -40,6 +40,14 @@ impl Show {
         text(self.instance(name), "state")
     }
 
+    /// Every reason an instance is in FAULT for: kind and object.
+    #[track_caller]
+    pub fn faults(&self, name: &str) -> Vec<(&str, &str)> {
+        let list = self.instance(name).get("faults").and_then(Value::as_array);
+        let faults = list.into_iter().flatten();
+        faults.map(|fault| (text(fault, "reason"), text(fault, "object"))).collect()
+    }
+
     /// A counter of an instance.
     #[track_caller]
     pub fn counter(&self, name: &str, counter: &str) -> u64 {

@@ -80,7 +80,7 @@ pub(crate) fn tracked_by_weight(bed: &Bed) {
         let words = daemon.words(Some("VI_1"));
         let lowered = priority == 80;
         assert_eq!(weights.contains("eth4") && weights.contains("-20"), lowered, "{weights}");
-        assert_eq!(words.contains("-20 by eth4"), lowered, "{words}");
+        assert_eq!(words.contains("-20 by interface eth4"), lowered, "{words}");
     }
     assert_eq!(daemon.logged(said, "Entering"), Vec::<String>::new());
     assert_eq!((bed.prevented(&daemon), bed.terms(&daemon)), (prevented + 1, terms));
@@ -215,9 +215,7 @@ pub(crate) fn on_the_primary(bed: &Bed) {
     eventually(SOON, "no address", || (!bed.has_own()).then_some(()));
     if daemon.kind() == Kind::Xvrrp {
         let show = daemon.show();
-        let faults = show.instance("VI_1").get("faults").cloned();
-        let why = serde_json::json!([{ "reason": "interface", "object": "eth0" }]);
-        assert_eq!(faults, Some(why));
+        assert_eq!(show.faults("VI_1"), [("interface", "eth0")]);
         assert!(daemon.words(None).contains("VI_1: fault: interface eth0"));
         assert!(daemon.words(Some("VI_1")).contains("its interface is down or missing: eth0"));
         let address = show.address("VI_1", bed.own());
