@@ -19,6 +19,8 @@ use vrrp_tests::lab::report::text;
 use vrrp_tests::lab::switch::{Port, Switch};
 use vrrp_tests::lab::wait::{eventually, throughout};
 
+type Deed<'a> = &'a dyn Fn();
+
 const SOON: Duration = Duration::from_secs(15);
 /// Longer than any reaction takes: for what must not happen.
 const WHILE: Duration = Duration::from_millis(1000);
@@ -394,7 +396,7 @@ fn macvlan() {
     let (daemon, wire) = bed.master("mv9", GENERIC);
     bare(&bed.us, "eth0");
     bed.hears(&daemon, &port);
-    let lost: [(&dyn Fn(), &dyn Fn()); 3] = [
+    let lost: [(Deed<'_>, Deed<'_>); 3] = [
         (&|| port.cut(), &|| port.mend()),
         (&|| drop(bed.us.ip("link set eth0 down")), &|| drop(bed.us.ip("link set eth0 up"))),
         (&|| drop(bed.us.ip("link del mv9")), &make),

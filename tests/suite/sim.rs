@@ -111,17 +111,20 @@ fn grouped(seed: u64) -> Plan {
     let preempt = [random.chance(3, 4), random.chance(3, 4)];
     for (node, (_, instances)) in plan.nodes.iter_mut().enumerate() {
         let shape = instances[0].clone();
-        *instances = (0..members)
-            .map(|number| {
+        let lans = ["eth0", "eth4", "eth0"];
+        *instances = (1u8..)
+            .zip(names.iter().zip(lans))
+            .take(members)
+            .map(|(number, (name, lan))| {
                 let mut instance = shape.clone();
-                instance.name = names[number].into();
-                instance.interface = ["eth0", "eth4", "eth0"][number].into();
-                instance.vrid = Vrid::new(number as u8 + 1).expect("not 0");
+                instance.name = (*name).into();
+                instance.interface = lan.into();
+                instance.vrid = Vrid::new(number).expect("not 0");
                 instance.priority = Priority(priorities[node]);
                 instance.preempt = preempt[node];
                 instance.family = Family::V4;
                 let vip = &mut instance.addresses[0];
-                vip.address = Ipv4Addr::new(192, 0, 2, number as u8 + 1).into();
+                vip.address = Ipv4Addr::new(192, 0, 2, number).into();
                 vip.dev = instance.interface.clone();
                 instance
             })
