@@ -15,6 +15,8 @@ pub enum Need {
     Keepalived,
     /// A kernel that has BPF.
     Bpf,
+    /// The nft command.
+    Nft,
 }
 
 /// True if everything in `needs` is there; otherwise says `skipped: REASON` or, where skipping is
@@ -38,6 +40,8 @@ fn missing(need: Need) -> Option<&'static str> {
             .then_some("keepalived is not installed (apt-get install keepalived)"),
         Need::Bpf => (!Path::new("/proc/sys/kernel/unprivileged_bpf_disabled").exists())
             .then_some("this kernel has no BPF"),
+        Need::Nft => (!Path::new("/usr/sbin/nft").exists())
+            .then_some("nft is not installed (apt-get install nftables)"),
     }
 }
 

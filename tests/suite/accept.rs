@@ -22,7 +22,7 @@ const ANSWER: Duration = Duration::from_millis(400);
 
 #[test]
 fn accept() {
-    if !gate::open(&[Need::Root]) {
+    if !gate::open(&[Need::Root, Need::Nft]) {
         return;
     }
     let mut cases = Vec::new();

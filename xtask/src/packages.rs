@@ -37,6 +37,9 @@ pub(crate) const IP: Need =
 /// The peer that compatibility is measured against.
 pub(crate) const KEEPALIVED: Need =
     Need { program: "keepalived", package: "keepalived", purpose: "tests against another VRRP" };
+/// Looks at the rules the daemon makes.
+pub(crate) const NFT: Need =
+    Need { program: "nft", package: "nftables", purpose: "tests of no_accept" };
 
 /// Whether packages can be looked up here at all.
 pub(crate) fn has_apt() -> bool {

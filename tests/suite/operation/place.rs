@@ -182,7 +182,8 @@ fn peers_without_room() {
     let show = daemon.show();
     assert_eq!(show.state("VI_1"), "FAULT");
     let faults = show.instance("VI_1").get("faults").cloned();
-    assert_eq!(faults, Some(serde_json::json!([{"reason": "dataplane", "object": "eth0"}])));
+    let fault = serde_json::json!({"reason": "dataplane", "object": "eth0", "detail": null});
+    assert_eq!(faults, Some(serde_json::json!([fault])));
     // Nothing of a mastership: no address, no advert, no resignation.
     assert!(!bed.us.has("eth0", "10.0.0.100/24"));
     assert_eq!(daemon.logged(0, "(VI_1) Entering MASTER"), Vec::<String>::new());
