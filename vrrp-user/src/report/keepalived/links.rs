@@ -1,6 +1,6 @@
 //! What does `keepalived.data` say of the interfaces of this host.
 use super::{Dump, Lines, Link, flag, line, switch};
-use crate::config::model::{Instance, TrackInterface};
+use crate::config::model::{Instance, Rule, TrackInterface};
 
 /// `ARPHRD_ETHER` and `ARPHRD_LOOPBACK`.
 const ETHERNET: u16 = 1;
@@ -89,7 +89,9 @@ fn tracks(dump: &Dump<'_>, instance: &Instance, name: &str) -> Option<(i16, bool
         || instance
             .routes
             .iter()
-            .any(|route| route.dev.as_deref() == Some(name) && !route.no_track);
+            .any(|route| route.dev.as_deref() == Some(name) && !route.no_track)
+        || instance.rules.iter().flat_map(Rule::tracked).any(|dev| **dev == *name)
+        || instance.static_interfaces.iter().any(|dev| **dev == *name);
     let group = dump.config.groups.iter().find(|group| group.members.contains(&instance.name));
     let of_group = group.map(|group| &*group.track_interfaces).unwrap_or_default();
     let mut listed = instance.track_interfaces.iter().chain(of_group);
