@@ -271,8 +271,9 @@ fn put(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn without_virtual(mut links: Vec<Link>, config: &Config) -> Vec<Link> {
-    let virtual_ones: BTreeSet<IpAddr> =
-        config.instances.iter().flat_map(|i| i.vips().map(|vip| vip.address)).collect();
+    let statics = config.statics.addresses.iter().map(|own| own.vip.address);
+    let virtual_ones = config.instances.iter().flat_map(|i| i.vips().map(|vip| vip.address));
+    let virtual_ones: BTreeSet<IpAddr> = virtual_ones.chain(statics).collect();
     for link in &mut links {
         link.v4.retain(|address| !virtual_ones.contains(&IpAddr::V4(*address)));
         link.v6.retain(|address| !virtual_ones.contains(&IpAddr::V6(*address)));

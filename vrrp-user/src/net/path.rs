@@ -36,7 +36,7 @@ pub(crate) struct Path {
     pub(crate) source: Option<IpAddr>,
     /// Preference of IPv6.
     pub(crate) preference: u8,
-    /// Seconds it has left.
+    /// Seconds it lasts; 0 where the kernel told it.
     pub(crate) expires: Option<u32>,
     /// Properties of connections.
     pub(crate) metrics: Metrics,

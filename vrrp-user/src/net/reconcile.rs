@@ -128,10 +128,7 @@ impl Reconciler {
     /// Takes in what the kernel told.
     pub(crate) fn apply(&mut self, change: Change) {
         let Some(change) = self.routes.apply(change, &mut self.table) else { return };
-        let about = match &change {
-            Change::Address(held) => Some(held.place),
-            _ => None,
-        };
+        let about = if let Change::Address(held) = &change { Some(held.place) } else { None };
         let effect = self.table.apply(change);
         if let Some(name) = effect.fell {
             self.fell(&name);
@@ -236,7 +233,7 @@ impl Reconciler {
                 self.deleting.insert(place.ifindex);
             }
         }
-        let (mut operations, route_adds) = self.routes.plan(&self.table, &mut self.touched);
+        let (mut operations, route_adds) = self.routes.plan(&self.table, now, &mut self.touched);
         let guarded = endangered(&self.table, &removed);
         let promote = |on| move |&ifindex: &u32| Operation::Promote { ifindex, on };
         operations.extend(guarded.iter().map(promote(true)));
@@ -344,7 +341,7 @@ impl Reconciler {
 
     /// When to make a plan even if nothing happens.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.patience.deadline()
+        self.patience.deadline().into_iter().chain(self.routes.deadline()).min()
     }
 
     /// Routes and rules, to ask what has to be read of them.

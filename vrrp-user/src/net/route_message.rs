@@ -65,7 +65,8 @@ pub(super) fn path(message: &RouteMessage) -> Option<Path> {
             RouteAttribute::Priority(metric) => path.metric = *metric,
             RouteAttribute::Preference(preference) => path.preference = (*preference).into(),
             RouteAttribute::CacheInfo(cache) if cache.expires != 0 => {
-                path.expires = Some(cache.expires);
+                // What is left of it changes all the time.
+                path.expires = Some(0);
             }
             RouteAttribute::Metrics(metrics) => path.metrics = told(metrics),
             RouteAttribute::MultiPath(hops) => {
@@ -163,7 +164,7 @@ pub(super) fn route(path: &Path) -> RouteMessage {
     if path.preference != 0 {
         attributes.push(RouteAttribute::Preference(RoutePreference::from(path.preference)));
     }
-    if let Some(expires) = path.expires {
+    if let Some(expires @ 1..) = path.expires {
         attributes.push(RouteAttribute::Expires(expires));
     }
     let metrics = metrics(&path.metrics);

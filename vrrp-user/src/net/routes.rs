@@ -1,6 +1,7 @@
 //! Which routes have to be added and removed so that the kernel has those that are wanted.
 use super::change::{Change, Operation, Outcome, Refusal, Told};
 use super::path::{Head, Path, Possible, possible};
+use super::routing::Repair;
 use super::table::Table;
 use super::task::Presence;
 use crate::config::model::{Instance, Route};
@@ -118,6 +119,7 @@ impl Routes {
     pub(crate) fn plan(
         &mut self,
         table: &Table,
+        allows: &mut impl FnMut(Repair) -> bool,
         touched: &mut BTreeSet<RouterId>,
     ) -> (Vec<Operation>, Vec<Operation>) {
         let mut wanted: BTreeMap<Head, Vec<Path>> = BTreeMap::new();
@@ -147,7 +149,7 @@ impl Routes {
                 let once = owner.no_repair || item.route.expires.is_some();
                 if present.iter().any(|actual| path.is(actual)) {
                     item.settle(there, *id, touched);
-                } else if !(item.tried && once) {
+                } else if !item.tried || !once && allows(Repair::Route(path.clone())) {
                     item.tried = true;
                     // What is left of it, without the ways that came back.
                     removes.extend(present.iter().filter(|actual| path.covers(actual)).cloned());
@@ -157,7 +159,7 @@ impl Routes {
                     }
                     asked.push((*id, number));
                 } else {
-                    item.settle(Presence::Absent, *id, touched);
+                    item.wait(*id, touched);
                 }
                 wanted.entry(path.head).or_default().push(path);
             }
@@ -221,6 +223,13 @@ impl Routes {
 }
 
 impl Item {
+    /// It is not there, and not put back now. One that was refused remains so.
+    fn wait(&mut self, id: RouterId, touched: &mut BTreeSet<RouterId>) {
+        if matches!(self.presence, Presence::Present | Presence::PendingLinkDown) {
+            self.settle(Presence::Absent, id, touched);
+        }
+    }
+
     fn settle(&mut self, presence: Presence, id: RouterId, touched: &mut BTreeSet<RouterId>) {
         if self.presence != presence {
             self.presence = presence;

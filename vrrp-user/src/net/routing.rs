@@ -1,21 +1,34 @@
 //! What has to be done about routes and rules together, and what of them matters.
 use super::change::{Change, Operation, Outcome, Told};
 use super::message::Dump;
+use super::path::Path;
+use super::patience::Patience;
 use super::routes::Routes;
 use super::rules::Rules;
 use super::table::Table;
 use super::task::Presence;
-use crate::config::model::Instance;
+use crate::config::model::{Instance, Rule};
 use std::collections::BTreeSet;
 use vrrp_common::ident::RouterId;
+use vrrp_common::time::Instant;
 
 /// Routes and rules of every router.
 #[derive(Default, Debug)]
 pub(crate) struct Routing {
     routes: Routes,
     rules: Rules,
+    patience: Patience<Repair>,
     look: bool,
     stale: bool,
+}
+
+/// What may have to be put back again and again.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum Repair {
+    /// A route.
+    Route(Path),
+    /// A rule.
+    Rule(Rule),
 }
 
 impl Routing {
@@ -23,6 +36,7 @@ impl Routing {
     pub(crate) fn set(&mut self, id: RouterId, instance: &Instance, own: bool) {
         self.routes.set(id, instance, own);
         self.rules.set(id, instance, own);
+        self.patience = Patience::default();
         self.look = true;
     }
 
@@ -97,7 +111,7 @@ impl Routing {
                     self.stale |= told == Told::Replaced && self.routes.leads(&path.head);
                     return None;
                 }
-                let several = |path: &super::path::Path| path.hops.len() > 1;
+                let several = |path: &Path| path.hops.len() > 1;
                 // To IPv6 each way is a route of its own: this one may be what became of another.
                 if told != Told::Listed
                     && (told == Told::Replaced
@@ -136,16 +150,24 @@ impl Routing {
     pub(crate) fn plan(
         &mut self,
         table: &Table,
+        now: Instant,
         touched: &mut BTreeSet<RouterId>,
     ) -> (Vec<Operation>, Vec<Operation>) {
+        self.look |= !self.patience.due(now).is_empty();
         if !std::mem::take(&mut self.look) {
             return (Vec::new(), Vec::new());
         }
-        let (mut removes, rules) = self.rules.plan(table, touched);
-        let (routes, mut adds) = self.routes.plan(table, touched);
+        let mut allows = |repair| self.patience.allows(&repair, now);
+        let (mut removes, rules) = self.rules.plan(table, &mut allows, touched);
+        let (routes, mut adds) = self.routes.plan(table, &mut allows, touched);
         removes.extend(routes);
         adds.extend(rules);
         (removes, adds)
+    }
+
+    /// When to make a plan even if nothing happens.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.patience.deadline()
     }
 
     /// What became of an operation.

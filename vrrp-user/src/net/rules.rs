@@ -1,5 +1,6 @@
 //! Which rules have to be added and removed so that the kernel has those that are wanted.
 use super::change::{Change, Operation, Outcome, Refusal};
+use super::routing::Repair;
 use super::table::Table;
 use super::task::Presence;
 use crate::config::model::{Instance, Rule};
@@ -100,6 +101,7 @@ impl Rules {
     pub(crate) fn plan(
         &mut self,
         table: &Table,
+        allows: &mut impl FnMut(Repair) -> bool,
         touched: &mut BTreeSet<RouterId>,
     ) -> (Vec<Operation>, Vec<Operation>) {
         let mut unwanted = std::mem::take(&mut self.orphans);
@@ -116,13 +118,14 @@ impl Rules {
                 let asked = !wanted.insert(item.rule.clone());
                 if table.rules().contains(&item.rule) {
                     item.settle(Presence::Present, *id, touched);
-                } else if !(item.tried && owner.no_repair) {
+                } else if !item.tried || !owner.no_repair && allows(Repair::Rule(item.rule.clone()))
+                {
                     item.tried = true;
                     if !asked {
                         adds.push(Operation::AddRule(item.rule.clone()));
                     }
                 } else {
-                    item.settle(Presence::Absent, *id, touched);
+                    item.wait(*id, touched);
                 }
             }
         }
@@ -164,6 +167,13 @@ impl Rules {
 }
 
 impl Item {
+    /// It is not there, and not put back now. One that was refused remains so.
+    fn wait(&mut self, id: RouterId, touched: &mut BTreeSet<RouterId>) {
+        if self.presence == Presence::Present {
+            self.settle(Presence::Absent, id, touched);
+        }
+    }
+
     fn settle(&mut self, presence: Presence, id: RouterId, touched: &mut BTreeSet<RouterId>) {
         if self.presence != presence {
             self.presence = presence;

@@ -80,8 +80,10 @@ pub fn rule(rule: &Rule) -> String {
     let inverted = if rule.inverted { " not" } else { "" };
     let mut text = format!("{}:{inverted}", rule.priority);
     let network = |(address, length): (IpAddr, u8)| format!("{address}/{length}");
-    part(&mut text, "from", Some(rule.from.map_or_else(|| "all".to_owned(), network)));
-    part(&mut text, "to", rule.to.map(network));
+    let given = |network: &(IpAddr, u8)| network.1 > 0;
+    let from = rule.from.filter(given).map_or_else(|| "all".to_owned(), network);
+    part(&mut text, "from", Some(from));
+    part(&mut text, "to", rule.to.filter(given).map(network));
     part(&mut text, "tos", (rule.tos != 0).then(|| format!("0x{:02x}", rule.tos)));
     let mark = rule.mark.map(|(mark, mask)| match mask {
         Some(mask) => format!("0x{mark:x}/0x{mask:x}"),

@@ -7,7 +7,7 @@ use crate::config::routing::{PROTOCOL, Rule, RuleAction};
 use crate::config::suggest::nearest;
 use crate::config::token::Word;
 use crate::config::tree::Node;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use vrrp_common::ident::Family;
 
 /// A rule and its place.
@@ -116,6 +116,8 @@ pub(super) fn rule(words: &[Word], span: Span, findings: &mut Findings) -> Optio
     let mut draft = Draft {
         rule: Rule::new(Family::V4, 0, RuleAction::Nop),
         families: Families::default(),
+        from: None,
+        to: None,
         action: None,
         table_only: None,
         given: false,
@@ -141,6 +143,9 @@ fn known(word: &str) -> bool {
 struct Draft<'a> {
     rule: Rule,
     families: Families<'a>,
+    /// `all` has no family yet.
+    from: Option<Option<(IpAddr, u8)>>,
+    to: Option<Option<(IpAddr, u8)>>,
     action: Option<(RuleAction, &'a Word)>,
     /// An option that makes sense with a table only.
     table_only: Option<&'a Word>,
@@ -159,8 +164,8 @@ impl<'a> Draft<'a> {
         let word = line.value(option, findings)?;
         let name = &*option.text;
         match name {
-            "from" => self.rule.from = self.network(word, findings)?,
-            "to" => self.rule.to = self.network(word, findings)?,
+            "from" => self.from = Some(self.network(word, findings)?),
+            "to" => self.to = Some(self.network(word, findings)?),
             "table" | "lookup" => {
                 let table = table(word, findings)?;
                 self.act(RuleAction::Table(table), option, findings)?;
@@ -291,8 +296,14 @@ impl<'a> Draft<'a> {
 
     /// Settles the family and what hangs together.
     fn finish(self, span: Span, findings: &mut Findings) -> Option<RuleDraft> {
-        let Self { mut rule, families, action, table_only, given, broken } = self;
+        let Self { mut rule, families, from, to, action, table_only, given, broken } = self;
         rule.family = families.settle().filter(|_| !broken)?;
+        let all = match rule.family {
+            Family::V4 => (Ipv4Addr::UNSPECIFIED.into(), 0),
+            Family::V6 => (Ipv6Addr::UNSPECIFIED.into(), 0),
+        };
+        rule.from = from.map(|from| from.unwrap_or(all));
+        rule.to = to.map(|to| to.unwrap_or(all));
         let Some((action, word)) = action else {
             findings.error("missing-value", span, "the rule does nothing").help(
                 "give it `table N`, or goto, nop, blackhole, unreachable, prohibit or l3mdev",

@@ -8,20 +8,19 @@ use vrrp_common::ident::Family;
 
 /// A route as keepalived lists it.
 pub fn route(route: &Route) -> String {
+    // It takes a kind for the wish to add.
+    let kind = route.kind != RouteKind::UNICAST;
     let mut text = match route.order {
+        Order::Add => "add ".to_owned(),
+        _ if kind => "add ".to_owned(),
         Order::Prepend => "prepend ".to_owned(),
         Order::Append => "append ".to_owned(),
-        Order::Add => "add ".to_owned(),
     };
     // Writing to a string cannot fail.
-    if route.kind != RouteKind::UNICAST {
+    if kind {
         let _ = write!(text, "{} ", route.kind.name());
     }
-    if route.prefix == 0 && route.destination.is_unspecified() {
-        text.push_str("default");
-    } else {
-        text.push_str(&prefixed(route.destination, route.prefix));
-    }
+    text.push_str(&prefixed(route.destination, route.prefix));
     if let Some((from, length)) = route.from {
         let _ = write!(text, " from {}", prefixed(from, length));
     }
