@@ -95,7 +95,8 @@ fn routes() -> Result<()> {
     add_link(&net.router, &net.host, "e4")?;
     task.settles(A, all(Presence::Present));
     // One route leads to the gateway of another, in whichever order they stand.
-    let hop = route("10.66.0.1/32", None, Some("e4"));
+    // A gateway must be in a scope nearer than its route, as with keepalived.
+    let hop = Route { scope: Some(253), ..route("10.66.0.1/32", None, Some("e4")) };
     let behind = ["10.55.0.0/16", "10.77.0.0/16"].map(|to| route(to, Some("10.66.0.1"), None));
     let [before, after] = behind;
     let mut chained = first.clone();

@@ -53,8 +53,7 @@ static_ipaddress {
 }
 static_routes {
     10.57.0.0/16 via 10.9.7.9 dev v1 track_group TG
-    blackhole 10.58.0.0/16
-    default via 10.9.0.250
+    10.59.0.0/16 via 10.9.0.250
 }
 static_rules {
     from 10.9.7.0/24 iif v1 table 100 preference 200 track_group TG
@@ -80,6 +79,7 @@ vrrp_instance VI_1 {
         10.51.0.0/16 dev v1 scope link table 100 metric 5 no_track
         10.52.0.0/16 via 10.9.1.9 dev v1 realms 3/4 congctl lock cubic rtt 1.5s rto_min lock 250ms features ecn mtu lock 1400
         10.53.0.0/16 nexthop via 10.9.1.9 dev v1 weight 3 nexthop via 10.9.0.9 onlink dev v0
+        blackhole 10.58.0.0/16
         10.54.0.0/16 dev v1 append tos 0x10 window 9 quickack 1 fastopen_no_cookie 1
         10.55.0.0/16 dev v1 protocol static no_track add onlink
     }

@@ -171,34 +171,43 @@ pub(crate) enum Possible {
 
 /// Whether a route can be there, as links are now.
 pub(crate) fn possible(route: &Route, table: &Table) -> Possible {
-    let mut path = Path::of(route);
+    let path = every(route, table);
     if !route.kind.leads() {
         return Possible::Now(path, Presence::Present);
+    }
+    if !path.hops.iter().any(|hop| hop.needed) {
+        let missing = path.hops.is_empty();
+        let link = if missing { Presence::PendingNoDevice } else { Presence::PendingLinkDown };
+        return Possible::Later(link);
+    }
+    let up = |ifindex| table.by_index(ifindex).is_some_and(|device| device.up);
+    let works = path.hops.iter().any(|hop| hop.ifindex.is_none_or(up));
+    Possible::Now(path, if works { Presence::Present } else { Presence::PendingLinkDown })
+}
+
+/// A route with every way it may have in the kernel: the interfaces of the others are missing.
+pub(crate) fn every(route: &Route, table: &Table) -> Path {
+    let mut path = Path::of(route);
+    if !route.kind.leads() {
+        return path;
     }
     let one = [(route.via, &route.dev, None, route.onlink, route.realms)];
     let many = route.hops.iter().map(|h| (h.via, &h.dev, h.weight, h.onlink, h.realms));
     let one = one.into_iter().filter(|_| route.hops.is_empty());
-    let (mut works, mut down) = (false, false);
     for (via, dev, weight, onlink, realms) in one.chain(many) {
-        // A route that says where it leaves and by which gateways means those by that link.
+        // A route that says where it leads and by which gateways means those on that link.
         let dev = dev.as_ref().or(route.dev.as_ref());
         let weight = weight.and_then(|weight| u8::try_from(weight.saturating_sub(1)).ok());
-        let hop =
-            Hop { via, ifindex: None, weight: weight.unwrap_or(0), onlink, realms, needed: true };
+        let weight = weight.unwrap_or(0);
+        let hop = Hop { via, ifindex: None, weight, onlink, realms, needed: true };
         let Some(dev) = dev else {
-            works = true;
             path.hops.push(hop);
             continue;
         };
-        let Some(device) = table.device(dev) else { continue };
-        works |= device.up;
-        down |= !device.admin_up;
-        let (ifindex, needed) = (Some(device.ifindex), device.admin_up);
-        path.hops.push(Hop { ifindex, needed, ..hop });
+        if let Some(device) = table.device(dev) {
+            let (ifindex, needed) = (Some(device.ifindex), device.admin_up);
+            path.hops.push(Hop { ifindex, needed, ..hop });
+        }
     }
-    if !path.hops.iter().any(|hop| hop.needed) {
-        let link = if down { Presence::PendingLinkDown } else { Presence::PendingNoDevice };
-        return Possible::Later(link);
-    }
-    Possible::Now(path, if works { Presence::Present } else { Presence::PendingLinkDown })
+    path
 }

@@ -1,6 +1,6 @@
 //! Which routes have to be added and removed so that the kernel has those that are wanted.
 use super::change::{Change, Operation, Outcome, Refusal, Told};
-use super::path::{Head, Path, Possible, possible};
+use super::path::{Head, Path, Possible, every, possible};
 use super::routing::Repair;
 use super::table::Table;
 use super::task::Presence;
@@ -165,7 +165,8 @@ impl Routes {
             }
         }
         for route in unwanted {
-            let Possible::Now(path, _) = possible(&route, table) else { continue };
+            // The kernel may keep one whose link is down.
+            let path = every(&route, table);
             let present = table.routes(&path.head).iter();
             removes.extend(present.filter(|actual| path.covers(actual)).cloned());
         }
