@@ -4,6 +4,7 @@ use std::time::Instant;
 use vrrp_tests::net_rig::root;
 use vrrp_tests::net_rig::scene::*;
 use xvrrp::config::model::{Instance, Route};
+use xvrrp::config::routing::{NextHop, Order};
 use xvrrp::net::task::{OwnedReport, Presence};
 
 #[test]
@@ -15,15 +16,10 @@ fn routes() -> Result<()> {
     let route = |to: &str, via: Option<&str>, dev: Option<&str>| {
         let (destination, prefix) = to.split_once('/').unwrap();
         Route {
-            destination: destination.parse().unwrap(),
-            prefix: prefix.parse().unwrap(),
             via: via.map(|via| via.parse().unwrap()),
             dev: dev.map(Into::into),
-            source: None,
-            scope: None,
-            table: 254,
-            metric: None,
             no_track: true,
+            ..Route::to(destination.parse().unwrap(), prefix.parse().unwrap())
         }
     };
     let first = Instance {
@@ -34,7 +30,7 @@ fn routes() -> Result<()> {
                 ..route("10.77.0.0/16", Some("10.8.0.9"), Some("e4"))
             },
             Route { table: 1000, metric: Some(7), ..route("0.0.0.0/0", Some("10.9.0.9"), None) },
-            route("10.78.0.0/16", None, Some("e4")),
+            Route { scope: Some(253), ..route("10.78.0.0/16", None, Some("e4")) },
             route("2001:db8:77::/48", Some("2001:db8:4::9"), Some("e4")),
             Route { metric: Some(9), ..route("2001:db8:78::/48", None, Some("e4")) },
         ],
@@ -99,7 +95,8 @@ fn routes() -> Result<()> {
     add_link(&net.router, &net.host, "e4")?;
     task.settles(A, all(Presence::Present));
     // One route leads to the gateway of another, in whichever order they stand.
-    let hop = route("10.66.0.1/32", None, Some("e4"));
+    // A gateway must be in a scope nearer than its route, as with keepalived.
+    let hop = Route { scope: Some(253), ..route("10.66.0.1/32", None, Some("e4")) };
     let behind = ["10.55.0.0/16", "10.77.0.0/16"].map(|to| route(to, Some("10.66.0.1"), None));
     let [before, after] = behind;
     let mut chained = first.clone();
@@ -137,8 +134,34 @@ fn routes() -> Result<()> {
     task.tell(own(A, false));
     task.settles(A, |report| report.routes == vec![Presence::Absent; 2]);
     assert_eq!(until(1)?, ["10.77.0.0/16 via 10.8.0.9 dev e4 src 10.8.0.50"]);
-    // Another's route to the same destination is not ours to replace.
+    // Another's route to the same destination is not ours to replace: ours is before it, unless we
+    // are to add it only if there is none.
     net.router.ip("route add 10.80.0.0/16 via 10.60.0.3")?;
+    task.tell(own(A, true));
+    task.settles(A, |report| report.routes == vec![Presence::Present; 2]);
+    let both =
+        ["10.80.0.0/16 via 10.60.0.1 dev e0 proto keepalived", "10.80.0.0/16 via 10.60.0.3 dev e0"];
+    let lines = net.router.ip("route show 10.80.0.0/16")?;
+    assert_eq!(lines.lines().map(str::trim).collect::<Vec<_>>(), both);
+    // Someone replaces it: it is put back.
+    net.router.ip("route replace 10.80.0.0/16 via 10.60.0.7")?;
+    let again =
+        |lines: &str| lines.lines().next().is_some_and(|first| first.contains("10.60.0.1 "));
+    let end = Instant::now() + SOON;
+    while !again(&net.router.ip("route show 10.80.0.0/16")?) {
+        assert!(Instant::now() < end, "it is not put back");
+    }
+    task.tell(own(A, false));
+    task.settles(A, |report| report.routes == vec![Presence::Absent; 2]);
+    let mut adding = instance([no_track("10.8.0.50/24", "e4")]);
+    adding.routes = vec![
+        Route {
+            source: Some("10.8.0.50".parse()?),
+            ..route("10.77.0.0/16", Some("10.8.0.9"), Some("e4"))
+        },
+        Route { order: Order::Add, ..route("10.80.0.0/16", Some("10.60.0.1"), None) },
+    ];
+    task.tell(router(A, adding));
     task.tell(own(A, true));
     let refused = Presence::Failed("another route to this destination exists".into());
     task.settles(A, |report| report.routes == [Presence::Present, refused.clone()]);
@@ -148,4 +171,83 @@ fn routes() -> Result<()> {
     assert_eq!(ours()?, [""; 0]);
     assert!(net.router.ip("route show")?.contains("10.80.0.0/16 via 10.60.0.3"));
     Ok(())
+}
+
+/// A route with several ways is there as long as one of them is, with those that are.
+#[test]
+fn next_hops_come_and_go_with_their_links() -> Result<()> {
+    if !root() {
+        return Ok(());
+    }
+    let net = Net::new()?;
+    net.router.ip("addr add 10.8.0.1/24 dev e4")?;
+    for (dev, address) in [("e0", "2001:db8:9::1/64"), ("e4", "2001:db8:8::1/64")] {
+        net.router.ip(&format!("addr add {address} dev {dev} nodad"))?;
+    }
+    // Those would go with their link.
+    net.router.sysctl("net.ipv6.conf.all.keep_addr_on_down", "1")?;
+    let hop = |via: &str, dev: &str, weight| NextHop {
+        via: Some(via.parse().unwrap()),
+        dev: Some(dev.into()),
+        weight: Some(weight),
+        onlink: false,
+        realms: 0,
+    };
+    let several = |destination: &str, hops| Route {
+        hops,
+        no_track: true,
+        ..Route::to(destination.parse().unwrap(), 16)
+    };
+    let mut first = instance([]);
+    first.routes = vec![
+        several("10.70.0.0", vec![hop("10.9.0.9", "e0", 2), hop("10.8.0.9", "e4", 5)]),
+        several("2001::", vec![hop("2001:db8:9::9", "e0", 2), hop("2001:db8:8::9", "e4", 5)]),
+    ];
+    let task = start(&net, vec![router(A, first)])?;
+    let present = |report: &OwnedReport| report.routes == [Presence::Present, Presence::Present];
+    let shown = |listing: &str| -> Result<Vec<String>> {
+        let text = net.router.ip(listing)?;
+        let ways = text
+            .split("nexthop")
+            .flat_map(|part| part.split_whitespace().skip_while(|w| *w != "via").nth(1));
+        Ok(ways.map(str::to_owned).collect())
+    };
+    let until = |wanted: &[&[&str]; 2]| -> Result<()> {
+        let end = Instant::now() + SOON;
+        loop {
+            let v4 = shown("-4 route show proto 18")?;
+            let v6 = shown("-6 route show proto 18")?;
+            if v4 == wanted[0] && v6 == wanted[1] {
+                return Ok(());
+            }
+            assert!(Instant::now() < end, "{v4:?} {v6:?}, not {wanted:?}");
+        }
+    };
+    let both: [&[&str]; 2] = [&["10.9.0.9", "10.8.0.9"], &["2001:db8:9::9", "2001:db8:8::9"]];
+    let one: [&[&str]; 2] = [&["10.9.0.9"], &["2001:db8:9::9"]];
+    task.tell(own(A, true));
+    task.settles(A, present);
+    until(&both)?;
+    // The kernel itself leaves out a way whose link is down, and takes it up again.
+    net.router.ip("link set e4 down")?;
+    task.settles(A, present);
+    net.router.ip("link set e4 up")?;
+    until(&both)?;
+    // With the interface it drops the route, and this is put right.
+    net.router.ip("link del e4")?;
+    until(&one)?;
+    task.settles(A, present);
+    add_link(&net.router, &net.host, "e4")?;
+    net.router.ip("addr add 10.8.0.1/24 dev e4")?;
+    net.router.ip("addr add 2001:db8:8::1/64 dev e4 nodad")?;
+    until(&both)?;
+    task.settles(A, present);
+    net.router.ip("link set e0 down")?;
+    net.router.ip("link set e4 down")?;
+    task.settles(A, |report| report.routes == vec![Presence::PendingLinkDown; 2]);
+    net.router.ip("link set e0 up")?;
+    task.settles(A, present);
+    task.tell(own(A, false));
+    until(&[&[], &[]])?;
+    task.stop()
 }

@@ -40,6 +40,25 @@ vrrp_sync_group G1 {
 interface_up_down_delays {
     v1 0.5 1
 }
+track_group TG {
+    group {
+        VI_2
+        VI_3
+    }
+}
+static_ipaddress {
+    10.9.7.1/24 dev v1 track_group TG
+    10.9.8.1/24 dev v0 brd + no_track
+    2001:db8:7::1/64 dev v1 track_group TG
+}
+static_routes {
+    10.57.0.0/16 via 10.9.7.9 dev v1 track_group TG
+    10.59.0.0/16 via 10.9.0.250
+}
+static_rules {
+    from 10.9.7.0/24 iif v1 table 100 preference 200 track_group TG
+    from 10.9.8.0/24 table 100
+}
 vrrp_instance VI_1 {
     state MASTER
     interface v0
@@ -58,6 +77,19 @@ vrrp_instance VI_1 {
     virtual_routes {
         10.50.0.0/16 via 10.9.0.254 dev v0
         10.51.0.0/16 dev v1 scope link table 100 metric 5 no_track
+        10.52.0.0/16 via 10.9.1.9 dev v1 realms 3/4 congctl lock cubic rtt 1.5s rto_min lock 250ms features ecn mtu lock 1400
+        10.53.0.0/16 nexthop via 10.9.1.9 dev v1 weight 3 nexthop via 10.9.0.9 onlink dev v0
+        blackhole 10.58.0.0/16
+        10.54.0.0/16 dev v1 append tos 0x10 window 9 quickack 1 fastopen_no_cookie 1
+        10.55.0.0/16 dev v1 protocol static no_track add onlink
+    }
+    virtual_rules {
+        from 10.1.0.0/16 to 10.2.0.0/16 tos 0x10 fwmark 5/0xff table 100 preference 100
+        not from all oif v1 table 100 suppress_prefixlength 8 suppress_ifgroup 3 realms 1/2 preference 101
+        uidrange 1-5 ipproto tcp sport 1-2 dport 3-4 tunnel-id 7 goto 150 preference 102
+        from 10.3.0.0/16 blackhole preference 103 protocol 99 no_track
+        from 2001:db8::/32 table 100
+        from 10.4.0.0/16 type prohibit
     }
     track_interface {
         v1

@@ -1,7 +1,8 @@
 //! Does xvrrp look like keepalived to whoever looks at keepalived: dump files, flags, signals,
-//! scheduling.
+//! scheduling, routes and rules.
 mod dumps;
 mod flags;
+mod routing;
 mod schedule;
 
 use vrrp_tests::lab::netns::Namespace;

@@ -75,6 +75,7 @@ pub fn all() -> Vec<Entry> {
     list("vrrp_instance", lower::instance::INSTANCE, &mut all);
     list("authentication", lower::parts::AUTHENTICATION, &mut all);
     list("vrrp_sync_group", lower::group::GROUP, &mut all);
+    list("track_group", lower::statics::TRACK_GROUP, &mut all);
     list("vrrp_script", lower::watched::SCRIPT, &mut all);
     list("track_file", lower::watched::FILE, &mut all);
     list("vrrp_track_process", lower::watched::PROCESS, &mut all);

@@ -11,6 +11,7 @@ mod lower;
 pub mod model;
 pub mod program;
 pub mod render;
+pub mod routing;
 pub mod security;
 mod sequence;
 pub mod source;

@@ -3,6 +3,7 @@
 //! Everything here has passed validation: ranges hold, names are unique, a VRID is used once per
 //! interface and family, every address of an instance but the excluded ones is of its family.
 use super::program::{Notify, Scripts};
+pub use super::routing::{Route, Rule, Statics};
 use super::tracked::{LinkDelay, Script, SyncGroup, TrackedFile, TrackedProcess, Tracks};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -31,6 +32,8 @@ pub struct Config {
     pub tracked: Vec<Arc<TrackedProcess>>,
     /// `interface_up_down_delays`.
     pub link_delays: Vec<LinkDelay>,
+    /// What is there whatever the instances' states.
+    pub statics: Statics,
 }
 
 /// `global_defs`, as far as it is not folded into the instances.
@@ -195,6 +198,10 @@ pub struct Instance {
     pub excluded: Vec<Vip>,
     /// `virtual_routes`.
     pub routes: Vec<Route>,
+    /// `virtual_rules`.
+    pub rules: Vec<Rule>,
+    /// Interfaces of static objects that matter to it by a `track_group`.
+    pub static_interfaces: Vec<Name>,
     /// `track_interface`.
     pub track_interfaces: Vec<TrackInterface>,
     /// `track_script`, `track_file`, `track_process`.
@@ -289,29 +296,6 @@ pub struct Vip {
     pub no_track: bool,
 }
 
-/// A virtual route.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Route {
-    /// Destination; `default` is the unspecified address with prefix 0.
-    pub destination: IpAddr,
-    /// Prefix length.
-    pub prefix: u8,
-    /// `via` or `gw`.
-    pub via: Option<IpAddr>,
-    /// `dev`.
-    pub dev: Option<Name>,
-    /// `src`.
-    pub source: Option<IpAddr>,
-    /// `scope`.
-    pub scope: Option<u8>,
-    /// `table`; 254 is main.
-    pub table: u32,
-    /// `metric` or `priority`.
-    pub metric: Option<u32>,
-    /// `no_track`: the state of [`Self::dev`] causes no fault.
-    pub no_track: bool,
-}
-
 /// One line of `track_interface`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TrackInterface {
@@ -387,6 +371,8 @@ impl Instance {
             addresses: Vec::new(),
             excluded: Vec::new(),
             routes: Vec::new(),
+            rules: Vec::new(),
+            static_interfaces: Vec::new(),
             track_interfaces: Vec::new(),
             tracks: Tracks::default(),
             dont_track_primary: false,

@@ -1,4 +1,5 @@
 //! Does the loader read what it should.
+mod routing;
 mod tracking;
 
 use super::diagnostic::{Diagnostic, Severity};

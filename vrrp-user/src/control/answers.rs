@@ -9,6 +9,7 @@ use crate::daemon::questions::{Found, Question};
 use crate::daemon::service::Handle;
 use crate::daemon::{clock, programs};
 use crate::engine::snapshot::State;
+use crate::net::statics::STATICS;
 use crate::net::task::OwnedReport;
 use crate::report::standard::Clock;
 use crate::report::{gather, model, standard};
@@ -179,6 +180,7 @@ fn report(view: &View, owned: &HashMap<RouterId, OwnedReport>) -> model::Snapsho
         pid: std::process::id(),
         instances: instances.collect(),
         groups: groups.collect(),
+        statics: gather::statics(&view.config.statics, owned.get(&STATICS)),
         ports: view.ports.iter().map(gather::port).collect(),
         controller: model::Controller {
             events: view.events,

@@ -11,6 +11,8 @@ use crate::config::host::Host as _;
 use crate::config::model::{Config, DumpFiles, Name};
 use crate::config::program::{Program, Scripts};
 use crate::engine::snapshot::Known;
+use crate::net::statics::STATICS;
+use crate::net::task::OwnedReport;
 use crate::program::host::System;
 use crate::program::launch;
 use crate::report::keepalived::stats::Counted;
@@ -135,8 +137,10 @@ async fn answer(
     let writing = move || {
         let mut owned = owned;
         let config = Arc::clone(&view.config);
+        let statics = owned.remove(&STATICS).unwrap_or_default();
         let routers = routers(view, |router| owned.remove(&router).unwrap_or_default());
-        write(wanted.as_ref(), &config, &routers, clock, links, &cleared, namespace.as_deref())
+        let found = Found { routers: &routers, statics: &statics, links };
+        write(wanted.as_ref(), &config, found, clock, &cleared, namespace.as_deref())
     };
     tokio::task::spawn_blocking(writing).await.context("writing")?
 }
@@ -144,7 +148,7 @@ async fn answer(
 /// In the order of the configuration.
 fn routers(
     view: View,
-    mut owned: impl FnMut(vrrp_common::ident::RouterId) -> crate::net::task::OwnedReport,
+    mut owned: impl FnMut(vrrp_common::ident::RouterId) -> OwnedReport,
 ) -> Vec<Router> {
     let config = view.config;
     let order: HashMap<&Name, usize> =
@@ -158,13 +162,19 @@ fn routers(
     routers
 }
 
+/// What is told of.
+struct Found<'a> {
+    routers: &'a [Router],
+    statics: &'a OwnedReport,
+    links: Vec<Link>,
+}
+
 /// Writes what is wanted; what had been counted, where counting is to begin anew.
 fn write(
     wanted: Option<&BTreeSet<Kind>>,
     config: &Config,
-    routers: &[Router],
+    Found { routers, statics, links }: Found<'_>,
     clock: Clock,
-    links: Vec<Link>,
     cleared: &Cleared,
     namespace: Option<&str>,
 ) -> anyhow::Result<Option<Cleared>> {
@@ -180,6 +190,7 @@ fn write(
         program: &program,
         user: default,
         links: &without_virtual(links, config),
+        statics,
         watched: &watched(config, routers),
         umask: 0o177,
         namespace,
@@ -260,8 +271,9 @@ fn put(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn without_virtual(mut links: Vec<Link>, config: &Config) -> Vec<Link> {
-    let virtual_ones: BTreeSet<IpAddr> =
-        config.instances.iter().flat_map(|i| i.vips().map(|vip| vip.address)).collect();
+    let statics = config.statics.addresses.iter().map(|own| own.vip.address);
+    let virtual_ones = config.instances.iter().flat_map(|i| i.vips().map(|vip| vip.address));
+    let virtual_ones: BTreeSet<IpAddr> = virtual_ones.chain(statics).collect();
     for link in &mut links {
         link.v4.retain(|address| !virtual_ones.contains(&IpAddr::V4(*address)));
         link.v6.retain(|address| !virtual_ones.contains(&IpAddr::V6(*address)));

@@ -1,5 +1,6 @@
 //! What must hold before anything is touched.
-use crate::config::model::{Config, Name};
+use crate::config::model::{Config, Name, Statics};
+use crate::config::routing::StaticAddress;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -39,8 +40,18 @@ pub fn interfaces(config: &Config, exists: impl Fn(&str) -> bool) -> Interfaces 
                 let who = format!("{origin}: route {} of {name}", route.destination);
                 need(dev, !route.no_track, who);
             }
+            for dev in route.hops.iter().filter_map(|hop| hop.dev.as_ref()) {
+                let who = format!("{origin}: a next hop of route {} of {name}", route.destination);
+                need(dev, !route.no_track, who);
+            }
+        }
+        for rule in &instance.rules {
+            for dev in rule.iif.iter().chain(&rule.oif) {
+                need(dev, !rule.no_track, format!("{origin}: rule {} of {name}", rule.priority));
+            }
         }
     }
+    statics(&config.statics, &mut need);
     for group in &config.groups {
         let origin = format!("{}:{}", group.origin.file, group.origin.line);
         for track in &group.track_interfaces {
@@ -61,6 +72,24 @@ pub fn interfaces(config: &Config, exists: impl Fn(&str) -> bool) -> Interfaces 
         }
     }
     found
+}
+
+/// The interfaces of static objects.
+fn statics(statics: &Statics, need: &mut impl FnMut(&Name, bool, String)) {
+    for StaticAddress { vip, .. } in &statics.addresses {
+        need(&vip.dev, !vip.no_track, format!("static address {}/{}", vip.address, vip.prefix));
+    }
+    for route in &statics.routes {
+        let hops = route.hops.iter().filter_map(|hop| hop.dev.as_ref());
+        for dev in route.dev.iter().chain(hops) {
+            need(dev, !route.no_track, format!("static route {}", route.destination));
+        }
+    }
+    for rule in &statics.rules {
+        for dev in rule.iif.iter().chain(&rule.oif) {
+            need(dev, !rule.no_track, format!("static rule {}", rule.priority));
+        }
+    }
 }
 
 /// Looks whether the kernel can do what `no_accept` asks for. Asks it only if some instance does.

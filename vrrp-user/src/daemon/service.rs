@@ -188,6 +188,7 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
         let router = RouterId(number);
         net.send(task::Command::Router { router, instance: Arc::clone(instance) })?;
     }
+    net.send(task::Command::Globals(Arc::clone(&config)))?;
     let routers = config.instances.len();
     let (ended, mut loop_ended) = oneshot::channel();
     let (notifier, telling) = Notifier::start().context("the thread that notifies")?;

@@ -3,7 +3,7 @@ use super::links::Links;
 use super::snapshot::{Fault, Kind, Reason, Weight};
 use super::tracked::Objects;
 use super::tracking::Tracking;
-use crate::config::model::{Instance, Name, Route, Vip};
+use crate::config::model::{Instance, Name, Route, Rule, Vip};
 use crate::config::tracked::Track;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -62,14 +62,19 @@ pub(super) fn faults(tracking: Tracking<'_>, world: World<'_>, waits: bool) -> B
             add(Reason::AddressInterface, address_name(vip));
         }
     }
+    let lost = |dev: &Name| *dev != instance.interface && !links.up(dev);
     for route in &instance.routes {
-        if let Some(dev) = &route.dev
-            && !route.no_track
-            && *dev != instance.interface
-            && !links.up(dev)
-        {
+        if let Some(dev) = route.tracked().filter(|dev| lost(dev)) {
             add(Reason::RouteInterface, route_name(route, dev));
         }
+    }
+    for rule in &instance.rules {
+        for dev in rule.tracked().filter(|dev| lost(dev)) {
+            add(Reason::RuleInterface, format!("rule {} dev {dev}", rule.priority).into());
+        }
+    }
+    for dev in instance.static_interfaces.iter().filter(|dev| lost(dev)) {
+        add(Reason::StaticInterface, dev.clone());
     }
     add_objects(tracking, world.objects, waits, add);
     faults
@@ -133,7 +138,9 @@ pub(super) fn needs(tracking: Tracking<'_>, name: &Name) -> bool {
     *name == instance.interface
         || tracks.any(|track| track.weight == 0 && !track.reverse && track.interface == *name)
         || instance.vips().any(|vip| !vip.no_track && vip.dev == *name)
-        || instance.routes.iter().any(|r| !r.no_track && r.dev.as_ref() == Some(name))
+        || instance.routes.iter().any(|route| route.tracked() == Some(name))
+        || instance.rules.iter().flat_map(Rule::tracked).any(|dev| dev == name)
+        || instance.static_interfaces.contains(name)
 }
 
 /// What each weighted object does to the priority now.
@@ -196,8 +203,5 @@ pub(super) fn address_name(vip: &Vip) -> Name {
 }
 
 fn route_name(route: &Route, dev: &Name) -> Name {
-    if route.prefix == 0 && route.destination.is_unspecified() {
-        return format!("default dev {dev}").into();
-    }
-    format!("{}/{} dev {dev}", route.destination, route.prefix).into()
+    format!("{} dev {dev}", route.target()).into()
 }

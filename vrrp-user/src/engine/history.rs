@@ -136,6 +136,8 @@ impl History {
                 | Reason::TrackedInterface
                 | Reason::AddressInterface
                 | Reason::RouteInterface
+                | Reason::RuleInterface
+                | Reason::StaticInterface
                 | Reason::Script
                 | Reason::File
                 | Reason::Process

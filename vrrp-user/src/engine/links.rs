@@ -223,6 +223,8 @@ fn interfaces(tracking: Tracking<'_>) -> impl Iterator<Item = &Name> {
     std::iter::once(&instance.interface)
         .chain(instance.vips().map(|vip| &vip.dev))
         .chain(instance.routes.iter().filter_map(|route| route.dev.as_ref()))
+        .chain(instance.rules.iter().flat_map(|rule| rule.iif.iter().chain(&rule.oif)))
+        .chain(&instance.static_interfaces)
         .chain(tracking.interfaces().map(|track| &track.interface))
 }
 

@@ -192,7 +192,8 @@ impl Router {
                 if garp.refresh != old.garp.refresh {
                     self.timers.refresh = (!garp.refresh.is_zero()).then(|| cx.now + garp.refresh);
                 }
-                if !old.vips().eq(new.vips()) || old.routes != new.routes {
+                if !old.vips().eq(new.vips()) || old.routes != new.routes || old.rules != new.rules
+                {
                     let announce = garp.repeat;
                     cx.outputs.push_back(Output::Own { router: cx.id, own: true, announce });
                 }

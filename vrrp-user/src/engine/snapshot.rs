@@ -58,6 +58,10 @@ pub enum Reason {
     AddressInterface,
     /// The interface of a virtual route is down or missing.
     RouteInterface,
+    /// An interface of a virtual rule is down or missing.
+    RuleInterface,
+    /// The interface of a static address, route or rule of its `track_group` is down or missing.
+    StaticInterface,
     /// The source address under `track_src_ip` is not on the interface.
     SourceMissing,
     /// A script under `track_script` without weight fails.

@@ -60,6 +60,8 @@ impl Router {
                 | Reason::TrackedInterface
                 | Reason::AddressInterface
                 | Reason::RouteInterface
+                | Reason::RuleInterface
+                | Reason::StaticInterface
                 | Reason::SourceMissing
                 | Reason::Awaited
                 | Reason::Member => None,

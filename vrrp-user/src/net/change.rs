@@ -1,14 +1,13 @@
-//! What can the kernel tell of links, addresses and routes, freed from how netlink says it.
-use crate::config::model::Name;
+//! What can the kernel tell of links, addresses, routes and rules, freed from how netlink says it.
+use super::path::Path;
+use crate::config::model::{Name, Rule};
 use rustix::io::Errno;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use vrrp_common::ident::Mac;
 
-/// Number under which addresses and routes are marked as ours: the one keepalived has in the
-/// kernel's list of routing protocols.
-pub(crate) const PROTOCOL: u8 = 18;
+/// Number under which addresses are marked as ours, and routes and rules if no other is configured.
+pub(crate) const PROTOCOL: u8 = crate::config::routing::PROTOCOL;
 
 /// One message.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,10 +23,14 @@ pub(crate) enum Change {
     Address(Held),
     /// An address is gone.
     AddressGone(Place),
-    /// A route of ours is there.
-    Route(Path),
-    /// A route of ours is gone.
+    /// A route is there.
+    Route(Path, Told),
+    /// A route is gone.
     RouteGone(Path),
+    /// A rule is there.
+    Rule(Rule),
+    /// A rule is gone.
+    RuleGone(Rule),
 }
 
 /// A link as the kernel describes it.
@@ -77,56 +80,15 @@ pub(crate) struct Held {
     pub(crate) ours: bool,
 }
 
-/// A route of ours, as it is asked for and as the kernel tells it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(crate) struct Path {
-    /// Table.
-    pub(crate) table: u32,
-    /// Destination.
-    pub(crate) destination: IpAddr,
-    /// Prefix length.
-    pub(crate) prefix: u8,
-    /// Gateway.
-    pub(crate) via: Option<IpAddr>,
-    /// Outgoing link.
-    pub(crate) ifindex: Option<u32>,
-    /// Preferred source.
-    pub(crate) source: Option<IpAddr>,
-    /// Metric; 0 where none was given.
-    pub(crate) metric: u32,
-    /// Scope; where it is asked for.
-    pub(crate) scope: Option<u8>,
-}
-
-/// What IPv6 makes of a route without metric.
-const METRIC_V6: u32 = 1024;
-
-impl Path {
-    /// Whether `actual`, which the kernel told, is what was asked for.
-    pub(crate) fn is(&self, actual: &Self) -> bool {
-        let metric = |path: &Self| match (path.metric, path.destination) {
-            (0, IpAddr::V6(_)) => METRIC_V6,
-            (metric, _) => metric,
-        };
-        self.table == actual.table
-            && self.destination == actual.destination
-            && self.prefix == actual.prefix
-            && metric(self) == metric(actual)
-            && self.via == actual.via
-            && self.source == actual.source
-            && (self.ifindex.is_none() || self.ifindex == actual.ifindex)
-    }
-}
-
-/// Those of `paths` that lead where `path` does.
-pub(crate) fn alongside<'a>(
-    paths: &'a BTreeSet<Path>,
-    path: &Path,
-) -> impl Iterator<Item = &'a Path> {
-    // The least of all with this table, destination and prefix.
-    let least = Path { via: None, ifindex: None, source: None, metric: 0, scope: None, ..*path };
-    let head = |path: &Path| (path.table, path.destination, path.prefix);
-    paths.range(least..).take_while(move |other| head(other) == head(&least))
+/// On what occasion the kernel tells of a route.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Told {
+    /// Someone asked, or we added it.
+    Listed,
+    /// It is new.
+    New,
+    /// It took the place of another.
+    Replaced,
 }
 
 /// One thing to be told to the kernel.
@@ -156,6 +118,10 @@ pub(crate) enum Operation {
     AddRoute(Path),
     /// Remove a route.
     DeleteRoute(Path),
+    /// Add a rule.
+    AddRule(Rule),
+    /// Remove a rule.
+    DeleteRule(Rule),
 }
 
 /// What became of an operation.

@@ -1,8 +1,11 @@
 //! How rtnetlink says it: changes read from messages, operations written as messages.
-use super::change::{Change, Device, Held, Operation, PROTOCOL, Path, Place};
+use super::change::{Change, Device, Held, Operation, PROTOCOL, Place, Told};
+use super::{route_message, rule_message};
+use crate::config::routing::Order;
 use netlink_packet_core::{
-    DefaultNla, Emitable, NLA_F_NESTED, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL,
-    NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NlasIterator,
+    DefaultNla, Emitable, NLA_F_NESTED, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP,
+    NLM_F_EXCL, NLM_F_MULTIPART, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
+    NlasIterator,
 };
 use rtnetlink::packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol, CacheInfo,
@@ -10,11 +13,10 @@ use rtnetlink::packet_route::address::{
 use rtnetlink::packet_route::link::{
     AfSpecInet, AfSpecUnspec, LinkAttribute, LinkFlags, LinkLayerType, LinkMessage,
 };
-use rtnetlink::packet_route::route::{
-    RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType, RouteVia,
-};
+use rtnetlink::packet_route::route::{RouteAddress, RouteMessage, RouteProtocol};
+use rtnetlink::packet_route::rule::RuleMessage;
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use vrrp_common::ident::Mac;
 
 /// Attribute of IPv4 settings within those of a link.
@@ -24,8 +26,8 @@ const PROMOTE_SECONDARIES: u16 = 20;
 /// A lifetime without end.
 const FOREVER: u32 = u32::MAX;
 
-/// What a message tells, or `None` where it is about nothing of interest.
-pub(crate) fn change(message: &RouteNetlinkMessage) -> Option<Change> {
+/// What a message with these flags tells, or `None` where it is about nothing of interest.
+pub(crate) fn change(message: &RouteNetlinkMessage, flags: u16) -> Option<Change> {
     match message {
         // Bridges tell of their ports in messages of their own family: the link itself is not meant.
         RouteNetlinkMessage::NewLink(link)
@@ -40,8 +42,21 @@ pub(crate) fn change(message: &RouteNetlinkMessage) -> Option<Change> {
         }
         RouteNetlinkMessage::NewAddress(address) => Some(Change::Address(held(address)?)),
         RouteNetlinkMessage::DelAddress(address) => Some(Change::AddressGone(held(address)?.place)),
-        RouteNetlinkMessage::NewRoute(route) => Some(Change::Route(path(route)?)),
-        RouteNetlinkMessage::DelRoute(route) => Some(Change::RouteGone(path(route)?)),
+        RouteNetlinkMessage::NewRoute(route) => {
+            let told = if flags & NLM_F_MULTIPART != 0 {
+                Told::Listed
+            } else if flags & NLM_F_REPLACE != 0 {
+                Told::Replaced
+            } else {
+                Told::New
+            };
+            Some(Change::Route(route_message::path(route)?, told))
+        }
+        RouteNetlinkMessage::DelRoute(route) => {
+            Some(Change::RouteGone(route_message::path(route)?))
+        }
+        RouteNetlinkMessage::NewRule(rule) => Some(Change::Rule(rule_message::rule(rule)?)),
+        RouteNetlinkMessage::DelRule(rule) => Some(Change::RuleGone(rule_message::rule(rule)?)),
         _ => None,
     }
 }
@@ -114,43 +129,7 @@ fn held(message: &AddressMessage) -> Option<Held> {
     })
 }
 
-fn path(message: &RouteMessage) -> Option<Path> {
-    let header = &message.header;
-    if u8::from(header.protocol) != PROTOCOL || header.kind != RouteType::Unicast {
-        return None;
-    }
-    let destination = match header.address_family {
-        AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        AddressFamily::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        _ => return None,
-    };
-    let mut path = Path {
-        table: u32::from(header.table),
-        destination,
-        prefix: header.destination_prefix_length,
-        via: None,
-        ifindex: None,
-        source: None,
-        metric: 0,
-        scope: None,
-    };
-    for attribute in &message.attributes {
-        match attribute {
-            RouteAttribute::Table(table) => path.table = *table,
-            RouteAttribute::Destination(to) => path.destination = ip(to)?,
-            RouteAttribute::Gateway(via) => path.via = Some(ip(via)?),
-            RouteAttribute::Via(RouteVia::Inet6(via)) => path.via = Some((*via).into()),
-            RouteAttribute::Via(RouteVia::Inet(via)) => path.via = Some((*via).into()),
-            RouteAttribute::PrefSource(source) => path.source = Some(ip(source)?),
-            RouteAttribute::Oif(ifindex) => path.ifindex = Some(*ifindex),
-            RouteAttribute::Priority(metric) => path.metric = *metric,
-            _ => {}
-        }
-    }
-    Some(path)
-}
-
-fn ip(address: &RouteAddress) -> Option<IpAddr> {
+pub(super) fn ip(address: &RouteAddress) -> Option<IpAddr> {
     match address {
         RouteAddress::Inet(v4) => Some((*v4).into()),
         RouteAddress::Inet6(v6) => Some((*v6).into()),
@@ -209,8 +188,25 @@ pub(crate) fn operation(operation: &Operation) -> (RouteNetlinkMessage, u16) {
             ])]));
             (RouteNetlinkMessage::SetLink(message), NLM_F_ACK)
         }
-        Operation::AddRoute(path) => (RouteNetlinkMessage::NewRoute(route(path)), CREATE),
-        Operation::DeleteRoute(path) => (RouteNetlinkMessage::DelRoute(route(path)), NLM_F_ACK),
+        Operation::AddRoute(path) => {
+            let flags = NLM_F_ACK
+                | NLM_F_CREATE
+                | match path.order {
+                    Order::Prepend => 0,
+                    Order::Append => NLM_F_APPEND,
+                    Order::Add => NLM_F_EXCL,
+                };
+            (RouteNetlinkMessage::NewRoute(route_message::route(&path.now())), flags)
+        }
+        Operation::DeleteRoute(path) => {
+            (RouteNetlinkMessage::DelRoute(route_message::route(path)), NLM_F_ACK)
+        }
+        Operation::AddRule(rule) => {
+            (RouteNetlinkMessage::NewRule(rule_message::message(rule)), CREATE)
+        }
+        Operation::DeleteRule(rule) => {
+            (RouteNetlinkMessage::DelRule(rule_message::message(rule)), NLM_F_ACK)
+        }
     }
 }
 
@@ -232,45 +228,7 @@ fn address(place: &Place) -> AddressMessage {
     message
 }
 
-fn route(path: &Path) -> RouteMessage {
-    let mut message = RouteMessage::default();
-    let header = &mut message.header;
-    header.address_family = family(path.destination);
-    header.destination_prefix_length = path.prefix;
-    // Tables beyond a byte stand only in the attribute.
-    header.table = u8::try_from(path.table).unwrap_or(0);
-    header.protocol = RouteProtocol::KeepAlived;
-    header.kind = RouteType::Unicast;
-    header.scope = match path.scope {
-        Some(scope) => scope.into(),
-        None if path.via.is_none() && path.destination.is_ipv4() => RouteScope::Link,
-        None => RouteScope::Universe,
-    };
-    let attributes = &mut message.attributes;
-    attributes.push(RouteAttribute::Table(path.table));
-    if path.prefix > 0 {
-        attributes.push(RouteAttribute::Destination(path.destination.into()));
-    }
-    match path.via {
-        Some(IpAddr::V6(via)) if path.destination.is_ipv4() => {
-            attributes.push(RouteAttribute::Via(RouteVia::Inet6(via)));
-        }
-        Some(via) => attributes.push(RouteAttribute::Gateway(via.into())),
-        None => {}
-    }
-    if let Some(source) = path.source {
-        attributes.push(RouteAttribute::PrefSource(source.into()));
-    }
-    if let Some(ifindex) = path.ifindex {
-        attributes.push(RouteAttribute::Oif(ifindex));
-    }
-    if path.metric != 0 {
-        attributes.push(RouteAttribute::Priority(path.metric));
-    }
-    message
-}
-
-fn family(address: IpAddr) -> AddressFamily {
+pub(super) fn family(address: IpAddr) -> AddressFamily {
     match address {
         IpAddr::V4(_) => AddressFamily::Inet,
         IpAddr::V6(_) => AddressFamily::Inet6,
@@ -284,26 +242,37 @@ pub(crate) enum Dump {
     Links,
     /// Every address.
     Addresses,
-    /// Routes of ours of one family.
-    RoutesV4,
-    /// Routes of ours of one family.
-    RoutesV6,
+    /// Routes of one family and protocol.
+    RoutesV4(u8),
+    /// Routes of one family and protocol.
+    RoutesV6(u8),
+    /// Rules of one family.
+    RulesV4,
+    /// Rules of one family.
+    RulesV6,
 }
 
 /// A question for everything of a kind.
 pub(crate) fn dump(dump: Dump) -> (RouteNetlinkMessage, u16) {
-    let routes = |family| {
+    let routes = |family, protocol: u8| {
         let mut message = RouteMessage::default();
         message.header.address_family = family;
         // A kernel that checks strictly leaves out all others: a router may hold a million.
-        message.header.protocol = RouteProtocol::KeepAlived;
+        message.header.protocol = RouteProtocol::from(protocol);
         RouteNetlinkMessage::GetRoute(message)
+    };
+    let rules = |family| {
+        let mut message = RuleMessage::default();
+        message.header.family = family;
+        RouteNetlinkMessage::GetRule(message)
     };
     let body = match dump {
         Dump::Links => RouteNetlinkMessage::GetLink(LinkMessage::default()),
         Dump::Addresses => RouteNetlinkMessage::GetAddress(AddressMessage::default()),
-        Dump::RoutesV4 => routes(AddressFamily::Inet),
-        Dump::RoutesV6 => routes(AddressFamily::Inet6),
+        Dump::RoutesV4(protocol) => routes(AddressFamily::Inet, protocol),
+        Dump::RoutesV6(protocol) => routes(AddressFamily::Inet6, protocol),
+        Dump::RulesV4 => rules(AddressFamily::Inet),
+        Dump::RulesV6 => rules(AddressFamily::Inet6),
     };
     (body, NLM_F_DUMP)
 }

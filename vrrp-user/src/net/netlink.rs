@@ -88,12 +88,17 @@ impl Netlink {
         })
     }
 
-    /// Hears of routes too; `true` where it did not before. Not from the start: a router may learn a
+    /// Hears of routes and rules too; `true` where it did not before. Not from the start: a router may learn a
     /// million of them.
     pub(crate) fn follow_routes(&mut self) -> io::Result<bool> {
         let first = !self.follows_routes;
         if first {
-            for group in [MulticastGroup::Ipv4Route, MulticastGroup::Ipv6Route] {
+            for group in [
+                MulticastGroup::Ipv4Route,
+                MulticastGroup::Ipv6Route,
+                MulticastGroup::Ipv4Rule,
+                MulticastGroup::Ipv6Rule,
+            ] {
                 self.socket.get_ref().add_membership(group as u32)?;
             }
             self.follows_routes = true;
@@ -282,7 +287,7 @@ fn parse(mut bytes: &[u8], each: &mut dyn FnMut(Received)) {
                 }
                 match message.payload {
                     NetlinkPayload::InnerMessage(inner) => {
-                        if let Some(change) = message::change(&inner) {
+                        if let Some(change) = message::change(&inner, message.header.flags) {
                             each(Received::Change(change));
                         }
                     }

@@ -1,24 +1,31 @@
-//! How often is an address put back that someone keeps removing.
+//! How often is an address, a route or a rule put back that someone keeps removing.
 use super::slots::Slot;
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 use std::time::Duration;
 use vrrp_common::time::Instant;
 
-/// Repairs of one address within [`WINDOW`] that are made at once.
+/// Repairs of one of them within [`WINDOW`] that are made at once.
 const AT_ONCE: u32 = 10;
 /// Who removes it more often has to wait: two programs that fight must not keep the kernel busy.
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// Repairs made lately, and those that wait.
-#[derive(Default, Debug)]
-pub(crate) struct Patience {
-    lately: HashMap<Slot, (Instant, u32)>,
-    waiting: BTreeSet<(Instant, Slot)>,
+#[derive(Debug)]
+pub(crate) struct Patience<K = Slot> {
+    lately: HashMap<K, (Instant, u32)>,
+    waiting: BTreeSet<(Instant, K)>,
 }
 
-impl Patience {
-    /// Whether an address may be put back now; if not, it will be [`Self::due`].
-    pub(crate) fn allows(&mut self, slot: &Slot, now: Instant) -> bool {
+impl<K> Default for Patience<K> {
+    fn default() -> Self {
+        Self { lately: HashMap::new(), waiting: BTreeSet::new() }
+    }
+}
+
+impl<K: Clone + Ord + Hash> Patience<K> {
+    /// Whether it may be put back now; if not, it will be [`Self::due`].
+    pub(crate) fn allows(&mut self, slot: &K, now: Instant) -> bool {
         let (since, count) = self.lately.entry(slot.clone()).or_insert((now, 0));
         if now.since(*since) >= WINDOW {
             (*since, *count) = (now, 0);
@@ -31,8 +38,8 @@ impl Patience {
         false
     }
 
-    /// Addresses that have waited long enough.
-    pub(crate) fn due(&mut self, now: Instant) -> Vec<Slot> {
+    /// Those that have waited long enough.
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<K> {
         let mut due = Vec::new();
         while let Some((at, _)) = self.waiting.first()
             && *at <= now
@@ -47,8 +54,8 @@ impl Patience {
         self.waiting.first().map(|(at, _)| *at)
     }
 
-    /// Forgets a slot.
-    pub(crate) fn forget(&mut self, slot: &Slot) {
+    /// Forgets one.
+    pub(crate) fn forget(&mut self, slot: &K) {
         self.lately.remove(slot);
         self.waiting.retain(|(_, other)| other != slot);
     }

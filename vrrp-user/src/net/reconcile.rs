@@ -7,8 +7,9 @@ use super::change::{Change, Held, Operation, Outcome, Place, Refusal};
 use super::entry::{Blame, Entry};
 use super::patience::Patience;
 use super::promote::endangered;
-use super::routes::Routes;
+use super::routing::Routing;
 use super::slots::{Slot, Slots, User};
+use super::statics::STATICS;
 use super::table::Table;
 use super::task::{Link, OwnedReport, Presence};
 use crate::config::model::{Instance, Name, Vip};
@@ -31,7 +32,7 @@ pub(crate) struct Reconciler {
     routers: HashMap<RouterId, Router>,
     slots: Slots,
     patience: Patience,
-    routes: Routes,
+    routes: Routing,
     /// To be looked at when the next plan is made.
     dirty: BTreeSet<Slot>,
     /// Interfaces whose every slot is.
@@ -126,11 +127,8 @@ impl Reconciler {
 
     /// Takes in what the kernel told.
     pub(crate) fn apply(&mut self, change: Change) {
-        let about = match &change {
-            Change::Address(held) => Some(held.place),
-            _ => None,
-        };
-        let adds_route = matches!(change, Change::Route(_));
+        let Some(change) = self.routes.apply(change, &mut self.table) else { return };
+        let about = if let Change::Address(held) = &change { Some(held.place) } else { None };
         let effect = self.table.apply(change);
         if let Some(name) = effect.fell {
             self.fell(&name);
@@ -148,9 +146,7 @@ impl Reconciler {
         }
         let failed = self.failed.iter().filter(|slot| effect.names.contains(&slot.dev));
         self.dirty.extend(failed.cloned());
-        if !adds_route {
-            self.routes.look_again();
-        }
+        self.routes.look_again();
         self.names.extend(effect.names);
     }
 
@@ -170,10 +166,10 @@ impl Reconciler {
         self.deleting.clear();
         self.names.extend(self.table.names().cloned());
         self.dirty_devs.extend(self.slots.devs().cloned());
-        self.routes.look_again();
+        self.routes.fresh();
     }
 
-    /// A listing of our routes alone begins.
+    /// A listing of our routes and rules alone begins.
     pub(crate) fn begin_routes(&mut self) {
         self.table.begin_routes();
     }
@@ -237,7 +233,7 @@ impl Reconciler {
                 self.deleting.insert(place.ifindex);
             }
         }
-        let (mut operations, route_adds) = self.routes.plan(&self.table, &mut self.touched);
+        let (mut operations, route_adds) = self.routes.plan(&self.table, now, &mut self.touched);
         let guarded = endangered(&self.table, &removed);
         let promote = |on| move |&ifindex: &u32| Operation::Promote { ifindex, on };
         operations.extend(guarded.iter().map(promote(true)));
@@ -296,10 +292,7 @@ impl Reconciler {
             }
             // Where it is refused, what is taken along is put back.
             Operation::Promote { .. } => {}
-            Operation::AddRoute(path) | Operation::DeleteRoute(path) => {
-                let added = matches!(operation, Operation::AddRoute(_));
-                self.routes.done(path, added, outcome, &mut self.table, &mut self.touched);
-            }
+            other => self.routes.done(other, outcome, &mut self.table, &mut self.touched),
         }
     }
 
@@ -348,23 +341,29 @@ impl Reconciler {
 
     /// When to make a plan even if nothing happens.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.patience.deadline()
+        self.patience.deadline().into_iter().chain(self.routes.deadline()).min()
     }
 
-    /// Whether any router has routes.
-    pub(crate) fn has_routes(&self) -> bool {
-        !self.routes.is_empty()
+    /// Routes and rules, to ask what has to be read of them.
+    pub(crate) const fn routing(&mut self) -> &mut Routing {
+        &mut self.routes
     }
 
-    /// Whether routes vanish unseen: what is known of them has to be read again.
-    pub(crate) fn routes_stale(&mut self) -> bool {
-        self.routes.take_stale()
+    /// The configuration of a router.
+    pub(super) fn instance(&self, id: RouterId) -> Option<&Instance> {
+        self.routers.get(&id).map(|router| &*router.instance)
+    }
+
+    /// Who has a slot.
+    pub(super) fn users(&self, slot: &Slot) -> &[User] {
+        self.slots.users(slot).unwrap_or_default()
     }
 
     fn report(&self, id: RouterId) -> Option<OwnedReport> {
         let router = self.routers.get(&id)?;
         let addresses = router.entries.iter().map(Entry::report);
-        Some(OwnedReport { addresses: addresses.collect(), routes: self.routes.report(id) })
+        let (routes, rules) = self.routes.report(id);
+        Some(OwnedReport { addresses: addresses.collect(), routes, rules })
     }
 
     fn slots_at(&self, place: &Place) -> Vec<Slot> {
@@ -411,8 +410,8 @@ impl Reconciler {
     }
 
     fn is_virtual(&self, held: &Held) -> bool {
-        self.slots.knows(held.place.address)
-            && !self.slots_at(&held.place).iter().any(|slot| self.is_own(slot, held))
+        let own = |slot: &Slot| self.is_own(slot, held) || self.is_static(slot);
+        self.slots.knows(held.place.address) && !self.slots_at(&held.place).iter().any(own)
     }
 
     /// What a slot is like now, for everyone who has it.
@@ -485,7 +484,7 @@ impl Reconciler {
                 };
                 let Some(entry) = router.entries.get_mut(number) else { continue };
                 let tracked = router.instance.vips().nth(number).is_none_or(|vip| !vip.no_track);
-                if entry.vanish(blame, tracked, router.instance.no_repair) {
+                if entry.vanish(blame, tracked, router.instance.no_repair) && id != STATICS {
                     self.lost.push((id, number));
                 }
                 self.touched.insert(id);

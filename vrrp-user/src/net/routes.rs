@@ -1,8 +1,11 @@
 //! Which routes have to be added and removed so that the kernel has those that are wanted.
-use super::change::{Change, Operation, Outcome, Path, Refusal, alongside};
+use super::change::{Change, Operation, Outcome, Refusal, Told};
+use super::path::{Head, Path, Possible, every, possible};
+use super::routing::Repair;
 use super::table::Table;
 use super::task::Presence;
 use crate::config::model::{Instance, Route};
+use crate::config::routing::{Order, PROTOCOL};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use vrrp_common::ident::RouterId;
@@ -30,14 +33,12 @@ pub(crate) struct Routes {
     orphans: Vec<Route>,
     /// Routes being added, and for whom.
     asked: BTreeMap<Path, Vec<(RouterId, usize)>>,
-    look: bool,
-    stale: bool,
-}
-
-/// What has to be true of links before a route can be added.
-enum Possible {
-    Now(Path, Presence),
-    Later(Presence),
+    /// Where the routes that matter lead.
+    heads: BTreeSet<Head>,
+    /// What they are marked with.
+    protocols: BTreeSet<u8>,
+    /// These two have to be made anew.
+    outdated: bool,
 }
 
 impl Routes {
@@ -56,13 +57,12 @@ impl Routes {
         let gone = former.into_iter().map(|item| item.route);
         self.orphans.extend(gone.filter(|route| !instance.routes.contains(route)));
         self.owners.insert(id, Owner { own, no_repair: instance.no_repair, items });
-        self.look = true;
+        self.outdated = true;
     }
 
     pub(crate) fn forget(&mut self, id: RouterId) {
         if let Some(owner) = self.owners.remove(&id) {
             self.orphans.extend(owner.items.into_iter().map(|item| item.route));
-            self.look = true;
         }
     }
 
@@ -72,22 +72,7 @@ impl Routes {
             for item in &mut owner.items {
                 item.tried = false;
             }
-            self.look = true;
         }
-    }
-
-    /// Something changed that may make possible what was not.
-    pub(crate) fn look_again(&mut self) {
-        self.look = true;
-    }
-
-    /// The kernel may have dropped routes without a word, as it does when a link goes down.
-    pub(crate) fn mark_stale(&mut self) {
-        self.stale = !self.is_empty();
-    }
-
-    pub(crate) fn take_stale(&mut self) -> bool {
-        std::mem::take(&mut self.stale)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -99,20 +84,50 @@ impl Routes {
         items.iter().map(|item| item.presence.clone()).collect()
     }
 
-    /// What has to be removed, before addresses change, and added, after they did: a route needs its
-    /// preferred source.
+    /// Whether a route leads where one that matters does.
+    pub(crate) fn leads(&self, head: &Head) -> bool {
+        self.heads.contains(head)
+    }
+
+    /// Whether what the kernel tells of a route matters.
+    pub(crate) fn concerns(&self, path: &Path) -> bool {
+        self.protocols.contains(&path.protocol) && self.leads(&path.head)
+    }
+
+    /// What the routes that matter are marked with.
+    pub(crate) fn protocols(&self) -> impl Iterator<Item = u8> {
+        self.protocols.iter().copied()
+    }
+
+    /// Notes which routes matter from now on. Says whether there are some the kernel has not been asked
+    /// for.
+    pub(crate) fn refresh(&mut self) -> bool {
+        if !std::mem::take(&mut self.outdated) {
+            return false;
+        }
+        let items = self.owners.values().flat_map(|owner| &owner.items);
+        let routes: Vec<&Route> = items.map(|item| &item.route).chain(&self.orphans).collect();
+        let heads: BTreeSet<Head> = routes.iter().map(|route| Head::of(route)).collect();
+        let protocols: BTreeSet<u8> =
+            routes.iter().map(|route| route.protocol.unwrap_or(PROTOCOL)).collect();
+        let more = !heads.is_subset(&self.heads) || !protocols.is_subset(&self.protocols);
+        (self.heads, self.protocols) = (heads, protocols);
+        more
+    }
+
+    /// What has to be removed and added.
     pub(crate) fn plan(
         &mut self,
         table: &Table,
+        allows: &mut impl FnMut(Repair) -> bool,
         touched: &mut BTreeSet<RouterId>,
     ) -> (Vec<Operation>, Vec<Operation>) {
-        if !std::mem::take(&mut self.look) {
-            return (Vec::new(), Vec::new());
-        }
-        let mut wanted = BTreeSet::new();
+        let mut wanted: BTreeMap<Head, Vec<Path>> = BTreeMap::new();
         let mut unwanted = std::mem::take(&mut self.orphans);
+        self.outdated |= !unwanted.is_empty();
         // In the order of the file: one may be the way to the gateway of the next.
         let mut adds = Vec::new();
+        let mut removes = BTreeSet::new();
         self.asked.clear();
         for (id, owner) in &mut self.owners {
             for (number, item) in owner.items.iter_mut().enumerate() {
@@ -129,65 +144,78 @@ impl Routes {
                     }
                     Possible::Now(path, there) => (path, there),
                 };
-                wanted.insert(path);
-                if alongside(table.routes(), &path).any(|actual| path.is(actual)) {
+                let present = table.routes(&path.head);
+                // One the kernel has dropped in time is not to come back.
+                let once = owner.no_repair || item.route.expires.is_some();
+                if present.iter().any(|actual| path.is(actual)) {
                     item.settle(there, *id, touched);
-                } else if !(item.tried && owner.no_repair) {
+                } else if !item.tried || !once && allows(Repair::Route(path.clone())) {
                     item.tried = true;
-                    let asked = self.asked.entry(path).or_default();
+                    // What is left of it, without the ways that came back.
+                    removes.extend(present.iter().filter(|actual| path.covers(actual)).cloned());
+                    let asked = self.asked.entry(path.clone()).or_default();
                     if asked.is_empty() {
-                        adds.push(Operation::AddRoute(path));
+                        adds.push(Operation::AddRoute(path.clone()));
                     }
                     asked.push((*id, number));
                 } else {
-                    item.settle(Presence::Absent, *id, touched);
+                    item.wait(*id, touched);
                 }
+                wanted.entry(path.head).or_default().push(path);
             }
         }
-        let mut removes = BTreeSet::new();
         for route in unwanted {
-            let Possible::Now(path, _) = possible(&route, table) else { continue };
-            removes.extend(alongside(table.routes(), &path).filter(|actual| path.is(actual)));
+            // The kernel may keep one whose link is down.
+            let path = every(&route, table);
+            let present = table.routes(&path.head).iter();
+            removes.extend(present.filter(|actual| path.covers(actual)).cloned());
         }
-        removes.retain(|actual| !alongside(&wanted, actual).any(|path| path.is(actual)));
+        removes.retain(|actual| {
+            let paths = wanted.get(&actual.head).map(Vec::as_slice).unwrap_or_default();
+            !paths.iter().any(|path| path.is(actual))
+        });
         (removes.into_iter().map(Operation::DeleteRoute).collect(), adds)
     }
 
-    /// What became of adding or removing a route.
-    pub(crate) fn done(
+    /// What became of removing a route.
+    pub(crate) fn deleted(&mut self, path: &Path, outcome: &Outcome, table: &mut Table) {
+        let gone = |refusal: &Refusal| matches!(refusal.errno, Errno::SRCH | Errno::NODEV);
+        if outcome.as_ref().map_or_else(gone, |()| true) {
+            table.apply(Change::RouteGone(path.clone()));
+        }
+    }
+
+    /// What became of adding a route.
+    pub(crate) fn added(
         &mut self,
         path: &Path,
-        added: bool,
-        outcome: Outcome,
+        outcome: &Outcome,
         table: &mut Table,
         touched: &mut BTreeSet<RouterId>,
     ) {
-        if !added {
-            let gone = |refusal: &Refusal| matches!(refusal.errno, Errno::SRCH | Errno::NODEV);
-            if outcome.as_ref().map_or_else(gone, |()| true) {
-                table.apply(Change::RouteGone(*path));
-            }
-            return;
+        let exists = |refusal: &Refusal| refusal.errno == Errno::EXIST;
+        // Without `add` the kernel says so of the very same route only.
+        let there = match outcome {
+            Ok(()) => true,
+            Err(refusal) => exists(refusal) && path.order != Order::Add,
+        };
+        if there && !table.routes(&path.head).iter().any(|actual| path.is(actual)) {
+            table.apply(Change::Route(path.now(), Told::Listed));
         }
-        if outcome.is_ok() && !alongside(table.routes(), path).any(|actual| path.is(actual)) {
-            table.apply(Change::Route(*path));
-        }
-        // Perhaps it is the way to the gateway of one that was refused.
-        self.look |= outcome.is_ok();
         for (id, number) in self.asked.remove(path).unwrap_or_default() {
             let Some(owner) = self.owners.get_mut(&id) else { continue };
             let Some(item) = owner.items.get_mut(number) else { continue };
-            let presence = match &outcome {
-                Ok(()) => match possible(&item.route, table) {
-                    Possible::Now(_, presence) | Possible::Later(presence) => presence,
-                },
-                Err(refusal) => match refusal.errno {
+            let presence = match outcome {
+                Err(refusal) if !there => match refusal.errno {
                     Errno::EXIST => {
                         Presence::Failed("another route to this destination exists".into())
                     }
                     Errno::NETDOWN => Presence::PendingLinkDown,
                     Errno::NODEV => Presence::PendingNoDevice,
                     _ => Presence::Failed(refusal.to_string()),
+                },
+                _ => match possible(&item.route, table) {
+                    Possible::Now(_, presence) | Possible::Later(presence) => presence,
                 },
             };
             item.settle(presence, id, touched);
@@ -196,33 +224,17 @@ impl Routes {
 }
 
 impl Item {
+    /// It is not there, and not put back now. One that was refused remains so.
+    fn wait(&mut self, id: RouterId, touched: &mut BTreeSet<RouterId>) {
+        if matches!(self.presence, Presence::Present | Presence::PendingLinkDown) {
+            self.settle(Presence::Absent, id, touched);
+        }
+    }
+
     fn settle(&mut self, presence: Presence, id: RouterId, touched: &mut BTreeSet<RouterId>) {
         if self.presence != presence {
             self.presence = presence;
             touched.insert(id);
         }
     }
-}
-
-fn possible(route: &Route, table: &Table) -> Possible {
-    let device = match &route.dev {
-        Some(dev) => match table.device(dev) {
-            Some(device) if !device.admin_up => return Possible::Later(Presence::PendingLinkDown),
-            Some(device) => Some(device),
-            None => return Possible::Later(Presence::PendingNoDevice),
-        },
-        None => None,
-    };
-    let path = Path {
-        table: route.table,
-        destination: route.destination,
-        prefix: route.prefix,
-        via: route.via,
-        ifindex: device.map(|device| device.ifindex),
-        source: route.source,
-        metric: route.metric.unwrap_or(0),
-        scope: route.scope,
-    };
-    let working = device.is_none_or(|device| device.up);
-    Possible::Now(path, if working { Presence::Present } else { Presence::PendingLinkDown })
 }

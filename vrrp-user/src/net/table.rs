@@ -1,7 +1,8 @@
-//! What is in the kernel: links, their addresses, our routes, as far as it has told.
-use super::change::{Change, Device, Held, Path, Place};
+//! What is in the kernel: links, their addresses, routes and rules of ours, as far as it has told.
+use super::change::{Change, Device, Held, Place};
+use super::path::{Head, Path};
 use super::task::Link;
-use crate::config::model::Name;
+use crate::config::model::{Name, Rule};
 use crate::engine::input::{LinkAddresses, LinkState};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -15,7 +16,9 @@ const SCOPE_HOST: u8 = 254;
 pub(crate) struct Table {
     links: BTreeMap<u32, Entry>,
     names: HashMap<Name, u32>,
-    routes: BTreeSet<Path>,
+    /// Those that matter.
+    routes: BTreeMap<Head, BTreeSet<Path>>,
+    rules: BTreeSet<Rule>,
     /// What a listing has not told yet.
     unseen: Unseen,
 }
@@ -40,6 +43,7 @@ struct Unseen {
     links: BTreeSet<u32>,
     addresses: BTreeSet<Place>,
     routes: BTreeSet<Path>,
+    rules: BTreeSet<Rule>,
 }
 
 /// What a change meant.
@@ -63,13 +67,27 @@ impl Table {
             Change::LinkGone { ifindex } => self.link_gone(ifindex),
             Change::Address(held) => self.address(held),
             Change::AddressGone(place) => self.address_gone(place),
-            Change::Route(path) => {
+            Change::Route(path, _) => {
                 self.unseen.routes.remove(&path);
-                self.routes.insert(path);
+                self.routes.entry(path.head).or_default().insert(path);
                 Effect::default()
             }
             Change::RouteGone(path) => {
-                self.routes.remove(&path);
+                if let Some(paths) = self.routes.get_mut(&path.head) {
+                    paths.remove(&path);
+                    if paths.is_empty() {
+                        self.routes.remove(&path.head);
+                    }
+                }
+                Effect::default()
+            }
+            Change::Rule(rule) => {
+                self.unseen.rules.remove(&rule);
+                self.rules.insert(rule);
+                Effect::default()
+            }
+            Change::RuleGone(rule) => {
+                self.rules.remove(&rule);
                 Effect::default()
             }
         }
@@ -117,7 +135,7 @@ impl Table {
         if self.names.get(&name) == Some(&ifindex) {
             self.names.remove(&name);
         }
-        self.routes.retain(|path| path.ifindex != Some(ifindex));
+        self.retain_routes(|path| path.hops.iter().all(|hop| hop.ifindex != Some(ifindex)));
         Effect { names: vec![name.clone()], fell: Some(name), ..Effect::default() }
     }
 
@@ -138,9 +156,9 @@ impl Table {
         let Some(entry) = self.links.get_mut(&place.ifindex) else { return Effect::default() };
         let Some(position) = entry.places.remove(&key(&place)) else { return Effect::default() };
         entry.addresses.remove(&position);
-        // The kernel drops a route whose preferred source is gone without a word.
-        self.routes.retain(|path| path.source != Some(place.address));
         let names = vec![entry.device.name.clone()];
+        // The kernel drops a route whose preferred source is gone without a word.
+        self.retain_routes(|path| path.source != Some(place.address));
         Effect { names, vanished: Some(place), ..Effect::default() }
     }
 
@@ -153,23 +171,37 @@ impl Table {
                 .values()
                 .flat_map(|e| e.addresses.values().map(|h| h.place))
                 .collect(),
-            routes: self.routes.clone(),
+            routes: self.paths(),
+            rules: self.rules.clone(),
         };
     }
 
     /// What was known before the listing and not told by it, as changes to be applied.
     pub(crate) fn finish_listing(&mut self) -> Vec<Change> {
-        let Unseen { links, addresses, routes } = std::mem::take(&mut self.unseen);
+        let Unseen { links, addresses, routes, rules } = std::mem::take(&mut self.unseen);
         let addresses = addresses.into_iter().map(Change::AddressGone);
         let links = links.into_iter().map(|ifindex| Change::LinkGone { ifindex });
         let routes = routes.into_iter().map(Change::RouteGone);
+        let rules = rules.into_iter().map(Change::RuleGone);
         // A link that is gone takes its addresses along; nobody removed those.
-        links.chain(addresses).chain(routes).collect()
+        links.chain(addresses).chain(routes).chain(rules).collect()
     }
 
-    /// A listing of routes alone begins.
+    /// A listing of routes and rules alone begins.
     pub(crate) fn begin_routes(&mut self) {
-        self.unseen.routes = self.routes.clone();
+        self.unseen.routes = self.paths();
+        self.unseen.rules = self.rules.clone();
+    }
+
+    fn paths(&self) -> BTreeSet<Path> {
+        self.routes.values().flatten().cloned().collect()
+    }
+
+    fn retain_routes(&mut self, keep: impl Fn(&Path) -> bool) {
+        for paths in self.routes.values_mut() {
+            paths.retain(&keep);
+        }
+        self.routes.retain(|_, paths| !paths.is_empty());
     }
 
     /// The link of this name.
@@ -198,9 +230,15 @@ impl Table {
         self.links.get(&ifindex).into_iter().flat_map(|entry| entry.addresses.values())
     }
 
-    /// Routes of ours.
-    pub(crate) fn routes(&self) -> &BTreeSet<Path> {
-        &self.routes
+    /// Routes that lead to a destination, of those that matter.
+    pub(crate) fn routes(&self, head: &Head) -> &BTreeSet<Path> {
+        const NONE: &BTreeSet<Path> = &BTreeSet::new();
+        self.routes.get(head).unwrap_or(NONE)
+    }
+
+    /// Rules that matter.
+    pub(crate) fn rules(&self) -> &BTreeSet<Rule> {
+        &self.rules
     }
 
     /// How a name looks to the rest of the program: the addresses of `excluded` are not the link's

@@ -1,4 +1,5 @@
 //! What the loop tells the network task, and what it hears from it.
+use super::statics::STATICS;
 use super::work::Work;
 use crate::config::model::{Config, Instance, Name};
 use crate::engine::input::LinkState;
@@ -39,7 +40,7 @@ pub enum Command {
         /// How often each.
         times: u32,
     },
-    /// Global settings changed (announcement pacing).
+    /// Global settings or static objects changed.
     Globals(Arc<Config>),
     /// Read everything from the kernel again and repair.
     Resync,
@@ -81,7 +82,7 @@ pub struct Link {
     pub addresses: Arc<[IpAddr]>,
 }
 
-/// What became of one virtual address or route.
+/// What became of one virtual address, route or rule.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Presence {
     /// Not wanted, and not there.
@@ -107,13 +108,15 @@ pub struct AddressReport {
     pub repaired: u64,
 }
 
-/// What became of a router's addresses, by [`Instance::vips`], and routes, in their order.
+/// What became of a router's addresses, by [`Instance::vips`], routes and rules, in their order.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OwnedReport {
     /// Addresses.
     pub addresses: Vec<AddressReport>,
     /// Routes.
     pub routes: Vec<Presence>,
+    /// Rules.
+    pub rules: Vec<Presence>,
 }
 
 /// Shared with whoever reports.
@@ -169,6 +172,7 @@ pub async fn run(
             work.command(command);
         }
     }
+    work.command(Command::Own { router: STATICS, own: false, announce: 0 });
     work.settle().await?;
     work.finish();
     Ok(())

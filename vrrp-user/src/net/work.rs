@@ -86,6 +86,7 @@ impl<E: Fn(Event)> Work<E> {
             }
             Command::Announce { router, times } => self.reconciler.announce(router, times),
             Command::Globals(config) => {
+                self.reconciler.statics(&config.statics);
                 let globals = &config.globals;
                 self.announcer.set_intervals(globals.garp_interval, globals.gna_interval);
                 let buffer = globals.netlink_buffer.and_then(|bytes| usize::try_from(bytes).ok());
@@ -130,7 +131,8 @@ impl<E: Fn(Event)> Work<E> {
         while !self.listed {
             self.relist().await?;
         }
-        self.tell();
+        // Static addresses are there before anyone looks for addresses to send from.
+        self.settle().await?;
         (self.events)(Event::Ready);
         Ok(())
     }
@@ -148,7 +150,7 @@ impl<E: Fn(Event)> Work<E> {
             if self.lapsed {
                 self.relist().await?;
             }
-            if self.reconciler.routes_stale() {
+            if self.reconciler.routing().take_stale() {
                 self.list_routes().await?;
             }
             let operations = self.reconciler.plan(now());
@@ -187,7 +189,7 @@ impl<E: Fn(Event)> Work<E> {
     }
 
     fn follow_routes(&mut self) -> anyhow::Result<()> {
-        if self.reconciler.has_routes() && self.netlink.follow_routes()? {
+        if !self.reconciler.routing().is_empty() && self.netlink.follow_routes()? {
             // What was there before nobody told of.
             self.lapsed = true;
         }
@@ -217,9 +219,7 @@ impl<E: Fn(Event)> Work<E> {
             self.lapsed = false;
             self.reconciler.begin_listing();
             let mut kinds = vec![Dump::Links, Dump::Addresses];
-            if self.reconciler.has_routes() {
-                kinds.extend([Dump::RoutesV4, Dump::RoutesV6]);
-            }
+            kinds.extend(self.reconciler.routing().dumps());
             for kind in kinds {
                 self.read(kind).await?;
                 if self.lapsed {
@@ -239,7 +239,7 @@ impl<E: Fn(Event)> Work<E> {
 
     async fn list_routes(&mut self) -> anyhow::Result<()> {
         self.reconciler.begin_routes();
-        for kind in [Dump::RoutesV4, Dump::RoutesV6] {
+        for kind in self.reconciler.routing().dumps() {
             self.read(kind).await?;
             if self.lapsed {
                 return Ok(());
@@ -255,9 +255,11 @@ impl<E: Fn(Event)> Work<E> {
             match self.netlink.dump(kind, |change| reconciler.apply(change)).await {
                 Ok(true) => break,
                 Ok(false) => {}
-                // A kernel without IPv6 has no IPv6 routes.
-                Err(Lapse::Refused(refusal)) if kind == Dump::RoutesV6 => {
-                    tracing::debug!(%refusal, "IPv6 routes cannot be listed");
+                // A kernel without IPv6 has no IPv6 routes, and one may have no rules.
+                Err(Lapse::Refused(refusal))
+                    if matches!(kind, Dump::RoutesV6(_) | Dump::RulesV4 | Dump::RulesV6) =>
+                {
+                    tracing::debug!(?kind, %refusal, "cannot be listed");
                     break;
                 }
                 Err(lapse) => {

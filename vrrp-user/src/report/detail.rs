@@ -80,6 +80,10 @@ pub fn instance(instance: &Instance, style: Style) -> String {
         let why = route.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
         put("  Route", format!("{}: {}{why}", route.route, route.state));
     }
+    for rule in &instance.rules {
+        let why = rule.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+        put("  Rule", format!("{}: {}{why}", rule.rule, rule.state));
+    }
     put("Received", String::new());
     for (name, count) in instance.counters.iter().filter(|(_, count)| **count > 0) {
         put(&format!("  {name}"), count.to_string());

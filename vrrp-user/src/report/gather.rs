@@ -1,7 +1,7 @@
 //! How do the engine's, the network's and the dataplane's views become one snapshot.
 use super::standard::Clock;
-use super::{model, standard, why};
-use crate::config::model::{Name, Route, Vip};
+use super::{model, routing, standard, why};
+use crate::config::model::{Name, Statics, Vip};
 use crate::dataplane::port::{Path, PortReport};
 use crate::engine::snapshot::{GroupSnapshot, RouterSnapshot, State};
 use crate::net::task::{OwnedReport, Presence};
@@ -42,7 +42,11 @@ pub fn instance(
     });
     let routes = config.routes.iter().enumerate().map(|(i, route)| {
         let (state, why) = presence(owned.routes.get(i));
-        model::Route { route: route_text(route), state, why, no_track: route.no_track }
+        model::Route { route: routing::route(route), state, why, no_track: route.no_track }
+    });
+    let rules = config.rules.iter().enumerate().map(|(i, rule)| {
+        let (state, why) = presence(owned.rules.get(i));
+        model::Rule { rule: routing::rule(rule), state, why, no_track: rule.no_track }
     });
     model::Instance {
         name: config.name.to_string(),
@@ -83,6 +87,7 @@ pub fn instance(
         weights: why::weights(router),
         addresses: addresses.collect(),
         routes: routes.collect(),
+        rules: rules.collect(),
         adverts_sent: router.adverts_sent,
         priority_zero_sent: router.priority_zero_sent,
         became_master: router.became_master,
@@ -155,6 +160,29 @@ pub fn counters(counts: &Counts) -> BTreeMap<String, u64> {
         .collect()
 }
 
+/// Static objects.
+pub fn statics(statics: &Statics, owned: Option<&OwnedReport>) -> Vec<model::Static> {
+    let item = |object: String, found: Option<&Presence>| {
+        let (state, why) = presence(found);
+        model::Static { object, state, why }
+    };
+    let addresses = statics.addresses.iter().enumerate().map(|(i, address)| {
+        let vip = &address.vip;
+        let found = owned.and_then(|owned| owned.addresses.get(i));
+        let text = format!("address {} dev {}", vip_text(vip), vip.dev);
+        item(text, found.map(|report| &report.presence))
+    });
+    let routes = statics.routes.iter().enumerate().map(|(i, route)| {
+        let found = owned.and_then(|owned| owned.routes.get(i));
+        item(format!("route {}", routing::route(route)), found)
+    });
+    let rules = statics.rules.iter().enumerate().map(|(i, rule)| {
+        let found = owned.and_then(|owned| owned.rules.get(i));
+        item(format!("rule {}", routing::rule(rule)), found)
+    });
+    addresses.chain(routes).chain(rules).collect()
+}
+
 /// One sync group's report.
 pub fn group(now: Instant, group: &GroupSnapshot) -> model::Group {
     let names = |names: &[Name]| names.iter().map(|name| name.to_string()).collect();
@@ -182,27 +210,6 @@ fn presence(presence: Option<&Presence>) -> (String, Option<String>) {
 /// `ADDRESS/PREFIX`.
 pub fn vip_text(vip: &Vip) -> String {
     format!("{}/{}", vip.address, vip.prefix)
-}
-
-/// As `ip route` writes it.
-pub fn route_text(route: &Route) -> String {
-    use std::fmt::Write as _;
-    let mut text = if route.prefix == 0 && route.destination.is_unspecified() {
-        "default".to_owned()
-    } else {
-        format!("{}/{}", route.destination, route.prefix)
-    };
-    let mut part = |word: &str, value: Option<String>| {
-        if let Some(value) = value {
-            let _ = write!(text, " {word} {value}");
-        }
-    };
-    part("via", route.via.map(|via| via.to_string()));
-    part("dev", route.dev.as_deref().map(str::to_owned));
-    part("src", route.source.map(|source| source.to_string()));
-    part("table", (route.table != 254).then(|| route.table.to_string()));
-    part("metric", route.metric.map(|metric| metric.to_string()));
-    text
 }
 
 fn millis(duration: Duration) -> u64 {

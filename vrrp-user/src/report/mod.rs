@@ -8,6 +8,7 @@
 //! - [`metrics`]: the text Prometheus reads
 //! - [`table`]: many routers, a line each
 //! - [`detail`]: one router, key and value
+//! - [`routing`]: routes and rules as `ip` writes them
 //! - [`keepalived`]: keepalived's own dump files
 pub mod detail;
 pub mod gather;
@@ -16,6 +17,7 @@ pub mod keepalived;
 pub mod lists;
 pub mod metrics;
 pub mod model;
+pub mod routing;
 pub mod standard;
 pub mod table;
 pub mod why;

@@ -30,6 +30,9 @@ pub struct Snapshot {
     /// Sync groups, by name.
     #[serde(default)]
     pub groups: Vec<Group>,
+    /// Static addresses, routes and rules.
+    #[serde(default)]
+    pub statics: Vec<Static>,
     /// Where adverts come in.
     pub ports: Vec<Port>,
     /// What the controller had to do itself.
@@ -97,6 +100,9 @@ pub struct Instance {
     pub addresses: Vec<Address>,
     /// Virtual routes.
     pub routes: Vec<Route>,
+    /// Virtual rules.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
     /// Adverts sent.
     pub adverts_sent: u64,
     /// Adverts of priority 0 sent.
@@ -133,7 +139,7 @@ pub struct Group {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Fault {
     /// Kind: `interface`, `no-source`, `dataplane`, `tracked-interface`, `address-interface`,
-    /// `route-interface`, `source-missing`, `script`, `file`, `process`, `awaited` or `group-member`.
+    /// `route-interface`, `rule-interface`, `static-interface`, `source-missing`, `script`, `file`, `process`, `awaited` or `group-member`.
     pub reason: String,
     /// What it is about.
     pub object: String,
@@ -191,6 +197,30 @@ pub struct Route {
     pub why: Option<String>,
     /// Its interface causes no fault.
     pub no_track: bool,
+}
+
+/// One virtual rule.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Rule {
+    /// As `ip rule` writes it.
+    pub rule: String,
+    /// As for an address.
+    pub state: String,
+    /// The kernel's words where it failed.
+    pub why: Option<String>,
+    /// Its interfaces cause no fault.
+    pub no_track: bool,
+}
+
+/// One static address, route or rule.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Static {
+    /// What it is, as `ip` writes it.
+    pub object: String,
+    /// As for a virtual address.
+    pub state: String,
+    /// The kernel's words where it failed.
+    pub why: Option<String>,
 }
 
 /// Where adverts come in.

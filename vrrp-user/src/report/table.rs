@@ -67,6 +67,10 @@ pub fn overview(snapshot: &Snapshot, style: Style) -> String {
             }
         }
     }
+    for own in snapshot.statics.iter().filter(|own| own.state != "present") {
+        let why = own.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+        text.push_str(&format!("static {}: {}{why}\n", own.object, own.state));
+    }
     for group in &snapshot.groups {
         let members = group.members.join(", ");
         text.push_str(&format!("group {}: {}: {members}\n", group.name, group.state));

@@ -3,6 +3,7 @@ use super::address::{self, VipDraft};
 use super::globals::{GarpDraft, count, count_or_none, down_timer, protocol_version, seconds};
 use super::program::{deleted, program};
 use super::route::{self, RouteDraft};
+use super::rule::{self, RuleDraft};
 use super::track::{self, MOST, MOST_OF_SCRIPTS, TracksDraft};
 use super::{parts, value};
 use crate::config::findings::{Findings, Span};
@@ -41,6 +42,7 @@ pub(in crate::config) struct Draft {
     pub(super) addresses: Vec<VipDraft>,
     pub(super) excluded: Vec<VipDraft>,
     pub(super) routes: Vec<RouteDraft>,
+    pub(super) rules: Vec<RuleDraft>,
     pub(super) track_interfaces: Vec<(TrackInterface, Span)>,
     pub(super) tracks: TracksDraft,
     pub(super) dont_track_primary: bool,
@@ -103,6 +105,12 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
         Shape::Block,
         |draft, node, findings| route::read(node, &mut draft.routes, findings),
         "routes present while master",
+    ),
+    built(
+        "virtual_rules",
+        Shape::Block,
+        |draft, node, findings| rule::read(node, &mut draft.rules, findings),
+        "rules for routing present while master",
     ),
     built(
         "nopreempt",
@@ -349,7 +357,6 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
         "with version 3 over IPv4: send and take version 2 too, while routers are replaced; not to \
          stay (RFC 9568 section 8.4)",
     ),
-    not_built("virtual_rules", "routing rules present while master"),
     not_built("promote_secondaries", "a kernel setting of the interface"),
     not_built("vrf", "unicast inside a VRF"),
     not_built("track_bfd", "BFD sessions that move the priority"),

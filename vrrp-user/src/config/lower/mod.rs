@@ -5,21 +5,25 @@ mod finish;
 mod global;
 pub(super) mod globals;
 pub(super) mod group;
+mod hop;
 pub(super) mod instance;
 pub(super) mod parts;
 mod program;
 mod reach;
 mod route;
+mod rule;
 mod scheduling;
+pub(super) mod statics;
 mod ties;
 pub(super) mod track;
 mod transition;
 mod value;
 pub(super) mod watched;
+mod words;
 
 use super::findings::Findings;
 use super::keyword::{Keyword, Shape, apply, built, ignored, not_built, obsolete, skipped};
-use super::model::Config;
+use super::model::{Config, Instance, Statics};
 use super::tree::Node;
 use globals::Global;
 use ties::{Kind, Objects};
@@ -34,8 +38,21 @@ pub(super) struct Root {
     files: Vec<Node>,
     processes: Vec<Node>,
     link_delays: Vec<Node>,
+    track_groups: Vec<Node>,
+    static_addresses: Vec<Node>,
+    static_routes: Vec<Node>,
+    /// Blocks with rules in the order of the text, in which priorities are given out.
+    rules: Vec<RuleBlock>,
     instance: Option<String>,
     namespace: Option<String>,
+}
+
+/// A block that may have rules.
+enum RuleBlock {
+    /// The next instance.
+    Instance,
+    /// `static_rules`.
+    Static(Node),
 }
 
 /// What stands at the top level.
@@ -49,7 +66,10 @@ pub(super) static ROOT: &[Keyword<Root>] = &[
     built(
         "vrrp_instance",
         Shape::Named,
-        |root, node, _| root.instances.push(node.clone()),
+        |root, node, _| {
+            root.instances.push(node.clone());
+            root.rules.push(RuleBlock::Instance);
+        },
         "a virtual router",
     ),
     built(
@@ -98,10 +118,30 @@ pub(super) static ROOT: &[Keyword<Root>] = &[
     ),
     not_built("garp_group", "announcement pauses of several interfaces together"),
     not_built("linkbeat_interfaces", "links watched by polling"),
-    not_built("track_group", "instances whose state static addresses follow"),
-    not_built("static_ipaddress", "addresses that are always there"),
-    not_built("static_routes", "routes that are always there"),
-    not_built("static_rules", "rules that are always there"),
+    built(
+        "track_group",
+        Shape::Named,
+        |root, node, _| root.track_groups.push(node.clone()),
+        "instances to which the interfaces of static objects with this track_group matter",
+    ),
+    built(
+        "static_ipaddress",
+        Shape::Block,
+        |root, node, _| root.static_addresses.push(node.clone()),
+        "addresses that are there from start to stop",
+    ),
+    built(
+        "static_routes",
+        Shape::Block,
+        |root, node, _| root.static_routes.push(node.clone()),
+        "routes that are there from start to stop",
+    ),
+    built(
+        "static_rules",
+        Shape::Block,
+        |root, node, _| root.rules.push(RuleBlock::Static(node.clone())),
+        "rules that are there from start to stop",
+    ),
     built(
         "net_namespace",
         Shape::Value,
@@ -133,13 +173,20 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     global.own.namespace = root.namespace.take();
     global.own.dump_files.instance = root.instance.take();
     let mut instances = Vec::with_capacity(root.instances.len());
+    // Of a broken instance too, for the order of the rules.
+    let mut rules = Vec::with_capacity(root.instances.len());
     for node in &root.instances {
-        let draft = instance::read(node, findings);
+        let mut draft = instance::read(node, findings);
+        rules.push((std::mem::take(&mut draft.rules), None));
         if let Some(instance) = finish::finish(node, draft, &global, findings) {
+            if let Some((_, number)) = rules.last_mut() {
+                *number = Some(instances.len());
+            }
             instances.push(instance);
         }
     }
     across::check(&instances, findings);
+    let statics = statics(&root, &global, &mut instances, rules, findings);
     let scripts = root.scripts.iter().filter_map(|node| watched::script(node, findings));
     let scripts: Vec<_> = scripts.collect();
     let files = root.files.iter().filter_map(|node| watched::file(node, findings));
@@ -172,5 +219,46 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
         files: objects.files.used(findings),
         tracked: objects.processes.used(findings),
         link_delays: link_delays.into_iter().map(|(delay, _)| delay).collect(),
+        statics,
     }
+}
+
+/// Understands what is static, and gives every rule its priority: with `rules`, those of each instance
+/// block and the instance's number.
+fn statics(
+    root: &Root,
+    global: &Global,
+    instances: &mut [(Instance, finish::Spans)],
+    rules: Vec<(Vec<rule::RuleDraft>, Option<usize>)>,
+    findings: &mut Findings,
+) -> Statics {
+    let mut statics = Statics {
+        groups: statics::groups(&root.track_groups, instances, findings),
+        ..Statics::default()
+    };
+    statics::addresses(&root.static_addresses, &mut statics, global, findings);
+    statics::routes(&root.static_routes, &mut statics, findings);
+    let mut priorities = rule::Priorities::default();
+    let mut rules = rules.into_iter();
+    for block in &root.rules {
+        match block {
+            RuleBlock::Instance => {
+                let Some((drafts, number)) = rules.next() else { continue };
+                let settled = priorities.settle(&drafts, findings);
+                if let Some((instance, _)) = number.and_then(|number| instances.get_mut(number)) {
+                    instance.rules = settled;
+                }
+            }
+            RuleBlock::Static(node) => {
+                let drafts = statics::rules(node, &statics.groups, findings);
+                for rule in priorities.settle(&drafts, findings) {
+                    if !statics.rules.contains(&rule) {
+                        statics.rules.push(rule);
+                    }
+                }
+            }
+        }
+    }
+    statics::tell(instances, &statics);
+    statics
 }

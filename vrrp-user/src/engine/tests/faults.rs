@@ -22,15 +22,10 @@ fn tracking(weight: i16, reverse: bool) -> Instance {
 
 fn route(no_track: bool) -> Route {
     Route {
-        destination: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        prefix: 0,
         via: Some(v4(254)),
         dev: Some(name("eth4")),
-        source: None,
-        scope: None,
-        table: 254,
-        metric: None,
         no_track,
+        ..Route::to(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)
     }
 }
 

@@ -1,13 +1,8 @@
-//! How does keepalived write an address or a route.
-use crate::config::model::{Route, Vip};
+//! How does keepalived write an address.
+use crate::config::model::Vip;
 use crate::net::task::Presence;
 use std::fmt::Write as _;
 use std::net::IpAddr;
-
-/// What routes are marked with (`RTPROT_KEEPALIVED`).
-const PROTOCOL: u32 = 18;
-/// `RT_TABLE_MAIN`.
-const MAIN: u32 = 254;
 
 /// An address with everything that is set about it.
 pub fn vip(vip: &Vip, presence: Option<&Presence>) -> String {
@@ -28,42 +23,6 @@ pub fn vip(vip: &Vip, presence: Option<&Presence>) -> String {
     }
     if matches!(presence, Some(Presence::Present | Presence::PendingLinkDown)) {
         text.push_str(" set");
-    }
-    text
-}
-
-/// A route as keepalived lists it.
-pub fn route(route: &Route) -> String {
-    let mut text = "prepend ".to_owned();
-    if route.prefix == 0 && route.destination.is_unspecified() {
-        text.push_str("default");
-    } else {
-        text.push_str(&prefixed(route.destination, route.prefix));
-    }
-    if let Some(source) = route.source {
-        let _ = write!(text, " src {source}");
-    }
-    if let Some(via) = route.via {
-        let _ = write!(text, " via {} {via}", if via.is_ipv6() { "inet6" } else { "inet" });
-    }
-    if let Some(dev) = &route.dev {
-        let _ = write!(text, " dev {dev}");
-    }
-    if route.table != MAIN {
-        let _ = write!(text, " table {}", route.table);
-    }
-    // keepalived marks a route for itself only where it watches it.
-    if !route.no_track {
-        let _ = write!(text, " proto {PROTOCOL}");
-    }
-    if let Some(scope) = route.scope {
-        let _ = write!(text, " scope {scope}");
-    }
-    if let Some(metric) = route.metric {
-        let _ = write!(text, " metric {metric}");
-    }
-    if route.no_track {
-        text.push_str(" no_track");
     }
     text
 }

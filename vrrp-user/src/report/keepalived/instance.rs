@@ -1,5 +1,5 @@
 //! What does `keepalived.data` say of an instance.
-use super::{Dump, Lines, Router, address, line, number, short, switch};
+use super::{Dump, Lines, Router, address, line, number, routing, short, switch};
 use crate::config::model::{TrackInterface, Transport};
 use crate::config::program::Program;
 use crate::config::tracked::{Track, Tracks};
@@ -187,7 +187,13 @@ fn addresses(to: &mut Lines, router: &Router) {
     if !instance.routes.is_empty() {
         line!(to, "   Virtual Routes :");
         for route in &instance.routes {
-            line!(to, "     {}", address::route(route));
+            line!(to, "     {}", routing::route(route));
+        }
+    }
+    if !instance.rules.is_empty() {
+        line!(to, "   Virtual Rules :");
+        for rule in &instance.rules {
+            line!(to, "     {}", routing::rule(rule));
         }
     }
 }

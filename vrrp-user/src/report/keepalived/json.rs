@@ -1,6 +1,6 @@
 //! What does `keepalived.json` hold: every instance with what it has counted.
 use super::stats::Counted;
-use super::{Dump, Router, address, number, seconds, short};
+use super::{Dump, Router, address, number, routing, seconds, short};
 use crate::config::model::Instance;
 use crate::config::program::Program;
 use crate::engine::snapshot::State;
@@ -107,7 +107,8 @@ fn data(to: &mut Writer, dump: &Dump<'_>, router: &Router) {
     let (announced, excluded) = vips.split_at(instance.addresses.len());
     to.list("vips", announced.iter().cloned());
     to.list("evips", excluded.iter().cloned());
-    to.list("vroutes", instance.routes.iter().map(address::route));
+    to.list("vroutes", instance.routes.iter().map(routing::route));
+    to.list("vrules", instance.rules.iter().map(routing::rule));
     to.list("track_ifp", instance.track_interfaces.iter().map(|t| t.interface.to_string()));
     let commands = instance.tracks.scripts.iter().filter_map(|track| {
         let script = dump.config.scripts.iter().find(|script| script.name == track.object)?;

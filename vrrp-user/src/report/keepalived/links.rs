@@ -1,6 +1,6 @@
 //! What does `keepalived.data` say of the interfaces of this host.
 use super::{Dump, Lines, Link, flag, line, switch};
-use crate::config::model::{Instance, TrackInterface};
+use crate::config::model::{Instance, Rule, TrackInterface};
 
 /// `ARPHRD_ETHER` and `ARPHRD_LOOPBACK`.
 const ETHERNET: u16 = 1;
@@ -70,8 +70,16 @@ fn link(to: &mut Lines, dump: &Dump<'_>, link: &Link) {
     line!(to, "   Original promote_secondaries 0");
     line!(to, "   Reset promote_secondaries counter 0");
     let mut headed = false;
-    for instance in &dump.config.instances {
-        let Some((weight, reverse)) = tracks(dump, instance, &link.name) else { continue };
+    let of_static = |instance: &Instance| {
+        instance.static_interfaces.iter().any(|dev| **dev == *link.name).then_some((0, false))
+    };
+    let own = dump.config.instances.iter().map(|i| (i, tracks(dump, i, &link.name)));
+    let own: Vec<_> = own.collect();
+    // Those to whom only something static matters there come last.
+    let last = own.iter().filter(|(_, how)| how.is_none()).map(|(i, _)| (*i, of_static(i)));
+    let last: Vec<_> = last.collect();
+    for (instance, how) in own.into_iter().chain(last) {
+        let Some((weight, reverse)) = how else { continue };
         if !std::mem::replace(&mut headed, true) {
             line!(to, "   Tracking VRRP instances :");
         }
@@ -89,7 +97,8 @@ fn tracks(dump: &Dump<'_>, instance: &Instance, name: &str) -> Option<(i16, bool
         || instance
             .routes
             .iter()
-            .any(|route| route.dev.as_deref() == Some(name) && !route.no_track);
+            .any(|route| route.dev.as_deref() == Some(name) && !route.no_track)
+        || instance.rules.iter().flat_map(Rule::tracked).any(|dev| **dev == *name);
     let group = dump.config.groups.iter().find(|group| group.members.contains(&instance.name));
     let of_group = group.map(|group| &*group.track_interfaces).unwrap_or_default();
     let mut listed = instance.track_interfaces.iter().chain(of_group);

@@ -7,13 +7,15 @@
 //! - `data`: `keepalived.data`, with `globals`, `instance`, `tracked` and `links`
 //! - `stats`: `keepalived.stats`
 //! - `json`: `keepalived.json`
-//! - `address`: addresses and routes as they are written in all three
+//! - `address`, `routing`: addresses, routes and rules as they are written in all three
 pub mod address;
 pub mod data;
 pub mod globals;
 pub mod instance;
 pub mod json;
 pub mod links;
+pub mod routing;
+pub mod statics;
 pub mod stats;
 #[cfg(test)]
 mod tests;
@@ -48,6 +50,8 @@ pub struct Dump<'a> {
     pub user: (u32, u32),
     /// The interfaces of this host.
     pub links: &'a [Link],
+    /// What the kernel has of static objects.
+    pub statics: &'a OwnedReport,
     /// What is known of tracked objects.
     pub watched: &'a Watched,
     /// `keepalived`'s file creation mask.
