@@ -9,7 +9,7 @@ use core::mem::{offset_of, size_of};
 use core::net::IpAddr;
 
 /// Changes with every change of a type or map below.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// An address in a map.
 pub type Address = [u8; 16];
@@ -62,6 +62,10 @@ pub mod name {
     pub const ERRORS: &str = "ERRORS";
     /// Ring buffer of [`super::EventHeader`] and the packet.
     pub const EVENTS: &str = "EVENTS";
+    /// Ring buffer of [`crate::mirror::Header`] and a frame, or its beginning.
+    pub const MIRRORED: &str = "MIRRORED";
+    /// The program's variables, of which there is one: [`crate::mirror::Switch`].
+    pub const VARIABLES: &str = ".bss";
 }
 
 /// Size of the flat table by ifindex.

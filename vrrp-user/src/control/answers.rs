@@ -49,6 +49,8 @@ pub(super) async fn answer(command: Command, handle: &Handle) -> Vec<u8> {
                 Err(why) => Answer::Error(why),
             })
         }),
+        // Has answers of its own.
+        Command::Capture { .. } => return text(&Answer::Error("no capture here".to_owned())),
         Command::Reload => return text(&done(handle.reload().await)),
         Command::LogLevel(filter) => return text(&done(handle.log.set(&filter))),
         Command::Announce(name) => {
@@ -111,7 +113,7 @@ pub async fn ask<T>(
     answered.await.ok()
 }
 
-fn unknown(name: &str, names: &[crate::config::model::Name]) -> Answer {
+pub(super) fn unknown(name: &str, names: &[crate::config::model::Name]) -> Answer {
     let nearest = (name.len() <= LONGEST_SLIP)
         .then(|| names.iter().min_by_key(|known| strsim::damerau_levenshtein(known, name)))
         .flatten();

@@ -1,5 +1,5 @@
 //! How does the daemon answer its control socket.
-use super::answers;
+use super::{answers, capture};
 use super::protocol::{Answer, Command, MAX_REQUEST, Request, VERSION};
 use crate::daemon::service::Handle;
 use anyhow::{Context as _, bail};
@@ -128,6 +128,12 @@ pub async fn serve(client: Client, handle: Handle) {
         Err(e) => (answers::text(&Answer::Error(misunderstood(&e))), None),
         Ok(request) if request.version != VERSION => {
             (answers::text(&Answer::Error(other_version(request.version))), None)
+        }
+        Ok(Request { command: Command::Capture { instance, verdict }, .. }) => {
+            match capture::begin(instance, verdict, &handle).await {
+                Ok(begun) => return begun.serve(client, _place),
+                Err(why) => (answers::text(&Answer::Error(why)), None),
+            }
         }
         Ok(Request { command, .. }) => {
             // Thousands of routers are megabytes; a client that does not read them keeps them.

@@ -194,6 +194,8 @@ impl AdvertLoop {
     fn apply(&mut self, Loaded { config, tracked }: Loaded) {
         self.helpers.notifier.configure(Arc::clone(&config));
         self.config = Arc::clone(&config);
+        // Numbers of routers may be those of others from here on.
+        self.plane.end_mirror("the daemon has loaded a configuration");
         self.send_net(task::Command::Globals(Arc::clone(&config)));
         if self.proposals.applied {
             // Who reloads wants to be sure.

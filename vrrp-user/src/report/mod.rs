@@ -4,11 +4,13 @@
 //! - [`gather`]: from the engine's, the network's and the dataplane's views to the model
 //! - [`standard`]: the same under the names of RFC 8347 and RFC 6527
 //! - [`grid`]: columns that fit a terminal
+//! - [`capture`], [`pcapng`]: captured frames
 //! - [`lists`]: what is counted, and the XDP program
 //! - [`metrics`]: the text Prometheus reads
 //! - [`table`]: many routers, a line each
 //! - [`detail`]: one router, key and value
 //! - [`keepalived`]: keepalived's own dump files
+pub mod capture;
 pub mod detail;
 pub mod gather;
 pub mod grid;
@@ -16,6 +18,7 @@ pub mod keepalived;
 pub mod lists;
 pub mod metrics;
 pub mod model;
+pub mod pcapng;
 pub mod standard;
 pub mod table;
 pub mod why;
