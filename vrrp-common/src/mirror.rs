@@ -170,8 +170,11 @@ mod tests {
                 assert_eq!(Judged::new(judged.parts()), judged);
             }
         }
-        let meanings =
-            [(Meaning::News, "news"), (Meaning::Expected(7), "expected"), (Meaning::Ignored, "ignored")];
+        let meanings = [
+            (Meaning::News, "news"),
+            (Meaning::Expected(7), "expected"),
+            (Meaning::Ignored, "ignored"),
+        ];
         for (meaning, word) in meanings {
             let judged = Judged::of(&accepted(meaning)).unwrap();
             assert_eq!((judged.rejected(), judged.router()), (None, Some(0)));

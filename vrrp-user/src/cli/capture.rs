@@ -48,7 +48,9 @@ pub struct Args {
 /// Captures until it is interrupted.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.write.as_ref().is_some_and(|path| path.as_os_str() == "-") && stdout().is_terminal() {
-        bail!("`-w -` writes binary data, and stdout is a terminal; name a file, or a pipe to read it");
+        bail!(
+            "`-w -` writes binary data, and stdout is a terminal; name a file, or a pipe to read it"
+        );
     }
     let verdict = match (args.accepted, args.rejected) {
         (true, _) => Verdict::Accepted,

@@ -2,7 +2,7 @@
 //!
 //! Reports are written on threads of their own: the main thread has addresses to add meanwhile.
 use super::protocol::{Answer, Command, LONGEST_HOLD_MS};
-use crate::daemon::advert_loop::{Message, View};
+use crate::daemon::advert_loop::Message;
 use crate::daemon::carry_out::why_words;
 use crate::daemon::past::Transition;
 use crate::daemon::questions::{Found, Question};
@@ -11,6 +11,7 @@ use crate::daemon::{clock, programs};
 use crate::engine::snapshot::State;
 use crate::net::task::OwnedReport;
 use crate::report::standard::Clock;
+use crate::report::view::View;
 use crate::report::{gather, model, standard};
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! How does the daemon answer its control socket.
-use super::{answers, capture};
 use super::protocol::{Answer, Command, MAX_REQUEST, Request, VERSION};
+use super::{answers, capture};
 use crate::daemon::service::Handle;
 use anyhow::{Context as _, bail};
 use std::os::unix::fs::{
@@ -215,6 +215,8 @@ mod tests {
             room: 1,
             reload_error: Default::default(),
             log: crate::daemon::logging::Control::none(),
+            metrics: Default::default(),
+            running: Default::default(),
             turn: Default::default(),
         };
         let requests: [&[u8]; 4] =

@@ -1,5 +1,5 @@
 //! What may be asked of the loop, and how it answers without being late for an advert.
-use super::advert_loop::{AdvertLoop, View};
+use super::advert_loop::AdvertLoop;
 use super::carry_out::Router;
 use super::clock;
 use super::past::Transition;
@@ -8,6 +8,7 @@ use crate::config::model::Name;
 use crate::dataplane::mirror::{Mirror, Wanted};
 use crate::engine::input::{Input, Stamp};
 use crate::engine::snapshot::{RouterSnapshot, State};
+use crate::report::view::View;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -222,6 +223,7 @@ impl AdvertLoop {
             counted_since: self.counted_since,
             routers,
             groups: self.engine.groups(),
+            scripts: self.engine.scripts(&self.config),
             ports: self.plane.ports(),
             events: self.events,
             wakeups: self.wakeups,

@@ -5,6 +5,7 @@
 //! - [`standard`]: the same under the names of RFC 8347 and RFC 6527
 //! - [`grid`]: columns that fit a terminal
 //! - [`capture`], [`pcapng`]: captured frames
+//! - [`view`], [`histogram`]: what the loop hands over for it
 //! - [`lists`]: what is counted, and the XDP program
 //! - [`metrics`]: the text Prometheus reads
 //! - [`table`]: many routers, a line each
@@ -14,6 +15,7 @@ pub mod capture;
 pub mod detail;
 pub mod gather;
 pub mod grid;
+pub mod histogram;
 pub mod keepalived;
 pub mod lists;
 pub mod metrics;
@@ -21,4 +23,5 @@ pub mod model;
 pub mod pcapng;
 pub mod standard;
 pub mod table;
+pub mod view;
 pub mod why;
