@@ -11,7 +11,7 @@ use vrrp_common::time::Instant;
 use vrrp_common::wire::locate;
 use vrrp_tests::frames::{Frame, Message};
 use vrrp_tests::kernel_rig::{Wire, detach_links_of, forbid_bpf, in_namespace, ip, veth};
-use xvrrp::dataplane::mirror::{Link, Wanted};
+use xvrrp::dataplane::mirror::{Link, Shown, Wanted};
 use xvrrp::dataplane::plane::{Plane, Settings};
 use xvrrp::dataplane::port::{Dataplane, Path, PortReport, RouterRule, XdpMode};
 use xvrrp::dataplane::{clock, hook, sys, tags};
@@ -199,15 +199,12 @@ fn story(mode: XdpMode, path: Path) -> Vec<String> {
     let shown = look.frames();
     assert_eq!(look.lost(), 0);
     let link = if path == Path::Socket { Link::Ip } else { Link::Ethernet };
-    let mut seen: Vec<String> = shown
-        .iter()
-        .map(|shown| {
-            assert_eq!((shown.ifindex, shown.link), (a, link));
-            assert_eq!(shown.length as usize, shown.bytes.len());
-            let place = locate::frame(&shown.bytes[..]).filter(|_| link == Link::Ethernet);
-            format!("{:?} {:02x?}", shown.judged, &shown.bytes[place.map_or(0, |place| place.ip)..])
-        })
-        .collect();
+    let words = |shown: &Shown| {
+        assert_eq!((shown.ifindex, shown.link), (a, link));
+        let place = locate::frame(&shown.bytes[..]).filter(|_| link == Link::Ethernet);
+        format!("{:?} {:02x?}", shown.judged, &shown.bytes[place.map_or(0, |place| place.ip)..])
+    };
+    let mut seen: Vec<String> = shown.iter().map(words).collect();
     seen.sort();
     left.push(seen.join("\n"));
 

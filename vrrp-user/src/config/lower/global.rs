@@ -106,7 +106,7 @@ pub(super) fn metrics(global: &mut Global, node: &Node, findings: &mut Findings)
                 word.span,
                 format!("metrics at {address} can be read from elsewhere"),
             )
-            .label(&format!("say `metrics {address} exposed` if that is meant"));
+            .label(format!("say `metrics {address} exposed` if that is meant"));
         return;
     }
     global.own.metrics = Some(place);
