@@ -15,6 +15,7 @@ pub(crate) struct Plan {
     pub(crate) quick: bool,
     pub(crate) repetitions: u32,
     pub(crate) output: Option<PathBuf>,
+    pub(crate) cable: Option<(String, String)>,
 }
 
 /// `cargo xtask bench`: built as the user who asks, run as root.
@@ -41,6 +42,9 @@ pub(crate) fn run(plan: &Plan) -> Result<ExitCode> {
     command.args(&plan.scenarios);
     for peer in &plan.against {
         command.args(["--against", peer]);
+    }
+    if let Some((dut, peer)) = &plan.cable {
+        command.args(["--dut", dut, "--peer", peer]);
     }
     if plan.quick {
         command.arg("--quick");

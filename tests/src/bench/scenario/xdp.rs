@@ -3,7 +3,7 @@ use super::{Plan, backup};
 use crate::bench::live::Bouncer;
 use crate::bench::sample::{Record, count, figure};
 use crate::bench::subject::Subject;
-use crate::bench::topology::{Bed, VRIDS, routers};
+use crate::bench::topology::{VRIDS, routers};
 use std::time::Duration;
 use xvrrp::dataplane::cost;
 
@@ -22,7 +22,7 @@ pub fn run(plan: &Plan, record: &mut Record) -> Result<(), String> {
 
 fn cable(plan: &Plan, record: &mut Record) -> Result<(), String> {
     let each = if plan.quick { 4_000 } else { 40_000 };
-    let (bed, routers) = (Bed::new(VRIDS), routers(VRIDS));
+    let (bed, routers) = (plan.bed(VRIDS)?, routers(VRIDS));
     let bouncer = Bouncer::new(&bed).map_err(|why| format!("frames made by the kernel: {why}"))?;
     for repetition in 0..plan.repetitions {
         let (running, masters) = backup(plan, &bed, Subject::Xvrrp, &routers, 100)?;
