@@ -17,6 +17,8 @@ pub enum Need {
     Bpf,
     /// The nft command.
     Nft,
+    /// The tshark command.
+    Tshark,
 }
 
 /// True if everything in `needs` is there; otherwise says `skipped: REASON` or, where skipping is
@@ -42,6 +44,8 @@ fn missing(need: Need) -> Option<&'static str> {
             .then_some("this kernel has no BPF"),
         Need::Nft => (!Path::new("/usr/sbin/nft").exists())
             .then_some("nft is not installed (apt-get install nftables)"),
+        Need::Tshark => (!Path::new("/usr/bin/tshark").exists())
+            .then_some("tshark is not installed (apt-get install tshark)"),
     }
 }
 

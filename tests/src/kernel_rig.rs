@@ -6,8 +6,10 @@ use std::{env, panic, thread};
 use vrrp_common::counter::COUNTERS;
 use vrrp_common::ident::{Family, RouterId, Vrid};
 use vrrp_common::layout::{self, Counts, Peer, PeerKey, Rule, rule_index};
+use vrrp_common::mirror::{Judged, LONGEST, wanted};
 use vrrp_common::wire::check::{self, Meaning, Owner, Verdict};
 use xvrrp::dataplane::memory::Memory;
+use xvrrp::dataplane::mirror::{Link, Look, Wanted};
 use xvrrp::dataplane::plane::{Plane, Settings};
 use xvrrp::dataplane::port::{Dataplane, RouterRule, XdpMode};
 use xvrrp::engine::input::Heard;
@@ -61,6 +63,8 @@ pub struct Effect {
     pub news: Vec<(u32, u32, Vec<u8>)>,
     /// Stamps: router, generation.
     pub stamped: Vec<(u32, u32)>,
+    /// What whoever looks was told of it.
+    pub judged: Vec<Judged>,
 }
 
 /// The program and its twin in plain memory, with the same routers.
@@ -71,6 +75,7 @@ pub struct Rig {
     pub memory: Memory,
     port: u32,
     routers: u32,
+    look: Option<Look>,
 }
 
 /// Name of the port test runs come in by: the namespace's loopback, whose ifindex is 1.
@@ -83,7 +88,16 @@ impl Rig {
         plane.open(PORT, 1).expect("lo opens");
         let port = plane.settled(PORT).expect("lo takes the program").port;
         plane.listen(PORT);
-        Self { plane, memory: Memory::default(), port, routers: 0 }
+        let verdicts = wanted::ACCEPTED | wanted::REJECTED;
+        let mirror = plane.mirror(Wanted { verdicts, router: None }).expect("descriptors");
+        let look = mirror.look().expect("the ring buffer is mapped");
+        Self { plane, memory: Memory::default(), port, routers: 0, look: Some(look) }
+    }
+
+    /// Looks at judged frames as nobody else does from now on.
+    pub fn look(&mut self, wanted: Wanted) -> Look {
+        self.look = None;
+        self.plane.mirror(wanted).expect("descriptors").look().expect("the ring buffer is mapped")
     }
 
     /// Adds a router to both sides; its number.
@@ -117,7 +131,9 @@ impl Rig {
             Owner::Router(router) => effect.moved.push((Some(router), counter, 1)),
             Owner::Port(_) => effect.moved.push((None, counter, 1)),
         };
-        match check::frame(frame, &self.memory.at(self.port)) {
+        let verdict = check::frame(frame, &self.memory.at(self.port));
+        effect.judged.extend(Judged::of(&verdict));
+        match verdict {
             Verdict::Pass => effect.passed = true,
             Verdict::Reject(counter, owner) => moved(owner, counter as usize),
             Verdict::Accept(accepted) => {
@@ -173,6 +189,12 @@ impl Rig {
             assert!(news.at.as_nanos() > 0);
             effect.news.push((news.router.0, news.remarks, news.packet.to_vec()));
         });
+        for shown in self.look.iter_mut().flat_map(Look::frames) {
+            assert_eq!(shown.length as usize, frame.len());
+            assert_eq!(shown.bytes, frame[..frame.len().min(LONGEST)]);
+            assert_eq!((shown.ifindex, shown.link), (1, Link::Ethernet));
+            effect.judged.push(shown.judged);
+        }
         let after = stamps(&self.plane, self.routers);
         for (router, (before, after)) in stamps_before.iter().zip(after).enumerate() {
             if *before != after {

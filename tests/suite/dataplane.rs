@@ -6,9 +6,12 @@ use std::time::{Duration, Instant as Clock};
 use vrrp_common::counter::Counter;
 use vrrp_common::ident::{Family, RouterId, Vrid};
 use vrrp_common::layout::{Expect, Rule, address, rule_flag};
+use vrrp_common::mirror::wanted;
 use vrrp_common::time::Instant;
+use vrrp_common::wire::locate;
 use vrrp_tests::frames::{Frame, Message};
 use vrrp_tests::kernel_rig::{Wire, detach_links_of, forbid_bpf, in_namespace, ip, veth};
+use xvrrp::dataplane::mirror::{Link, Shown, Wanted};
 use xvrrp::dataplane::plane::{Plane, Settings};
 use xvrrp::dataplane::port::{Dataplane, Path, PortReport, RouterRule, XdpMode};
 use xvrrp::dataplane::{clock, hook, sys, tags};
@@ -114,6 +117,8 @@ fn story(mode: XdpMode, path: Path) -> Vec<String> {
     let mut left = Vec::new();
     plane.set_router("xva", &rule(ROUTER, 10)).unwrap();
     plane.listen("xva");
+    let all = Wanted { verdicts: wanted::ACCEPTED | wanted::REJECTED, router: None };
+    let mut look = plane.mirror(all).unwrap().look().unwrap();
     plane.set_router("xva", &rule(RouterId(4), 11)).unwrap();
     plane.listen("xva");
 
@@ -190,6 +195,19 @@ fn story(mode: XdpMode, path: Path) -> Vec<String> {
     wire.send(&advert().bytes());
     left.push(format!("{}", drain(&mut plane).len()));
 
+    // Whoever looked saw all of it. Of a burst through sockets the times are not to the microsecond.
+    let shown = look.frames();
+    assert_eq!(look.lost(), 0);
+    let link = if path == Path::Socket { Link::Ip } else { Link::Ethernet };
+    let words = |shown: &Shown| {
+        assert_eq!((shown.ifindex, shown.link), (a, link));
+        let place = locate::frame(&shown.bytes[..]).filter(|_| link == Link::Ethernet);
+        format!("{:?} {:02x?}", shown.judged, &shown.bytes[place.map_or(0, |place| place.ip)..])
+    };
+    let mut seen: Vec<String> = shown.iter().map(words).collect();
+    seen.sort();
+    left.push(seen.join("\n"));
+
     // Closed: the kernel is as it was.
     plane.close("xva");
     wait("detaching", || hook::programs(a).unwrap().is_empty());
@@ -206,6 +224,8 @@ fn every_path_tells_the_same_story() {
         assert_eq!(native, story(XdpMode::Off, Path::Socket));
         let counted = r#"("router", "received", 5), ("router", "priority_zero", 1), ("router", "ttl", 1), ("port", "vrid", 1), ("port", "fragment", 1)"#;
         assert_eq!(native[3], format!("[{counted}]"));
+        // Five adverts, three that are rejected, three of IPv6, a stranger and one advert more.
+        assert_eq!(native.last().unwrap().lines().count(), 13);
         assert!(native[5].contains(r#"("port", "fragment", 2), ("port", "ip_header", 1)"#));
     });
 }

@@ -3,13 +3,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use vrrp_tests::gate::{self, Need};
 use vrrp_tests::lab::cases::{case, run_all};
 use vrrp_tests::lab::conf::{Vrrp, file};
 use vrrp_tests::lab::daemon::{Daemon, Directory, Kind};
+use vrrp_tests::lab::decode::between;
 use vrrp_tests::lab::netns::Namespace;
+use vrrp_tests::lab::stall;
 use vrrp_tests::lab::switch::{Port, Switch};
 use vrrp_tests::lab::wait::eventually;
 
@@ -27,8 +29,18 @@ fn metrics() {
         case("names, labels, values", scraped),
         case("a port, and nothing unless asked", over_tcp),
         case("those who ask badly", asked_badly),
+        case("check scripts", scripts),
+        case("where the configuration says, and a reload elsewhere", configured),
     ];
     run_all(3, cases);
+}
+
+/// By itself: it measures time.
+#[test]
+fn many_routers() {
+    if gate::open(&[Need::Root]) {
+        run_all(1, vec![case("a scrape of 4080 routers delays no advert", undelayed)]);
+    }
 }
 
 struct Bed {
@@ -238,6 +250,153 @@ fn over_tcp() {
     assert!(!ended.success());
     assert!(!second.logged(0, "127.0.0.1:9165").is_empty(), "{:?}", second.log());
 }
+
+/// One that is good, one that is bad, and one that has not ended yet.
+fn scripts() {
+    let bed = bed();
+    let socket = bed.folder.join("metrics");
+    let script = |name: &str, command: &str| {
+        format!(
+            "vrrp_script {name} {{\n    script \"{command}\"\n    interval 1\n    timeout 60\n    \
+             weight 5\n}}\n"
+        )
+    };
+    let all = [("good", "/bin/true"), ("bad", "/bin/false"), ("slow", "/bin/sleep 50")];
+    let blocks: String = all.iter().map(|(name, command)| script(name, command)).collect();
+    let tracked = "track_script {\n        good\n        bad\n        slow\n    }";
+    let globals = format!("    metrics {}\n    script_user root", socket.display());
+    let config = file(&globals, &[Vrrp::new("10.0.0.100/24").line(tracked)]);
+    let (head, rest) = config.split_once("vrrp_instance").unwrap_or_else(|| panic!("{config}"));
+    let config = format!("{head}{blocks}vrrp_instance{rest}");
+    let daemon = Daemon::start(Kind::Xvrrp, &bed.us, &config);
+    let seen = eventually(SOON, "each has been run", || {
+        UnixStream::connect(&socket).ok()?;
+        let found = samples(&scrape(&socket));
+        let value = |family: &str, script: &str| {
+            let key = (format!("keepalived_script_{family}"), format!("{{name=\"{script}\"}}"));
+            found.get(&key).copied()
+        };
+        let status = all.map(|(name, _)| value("status", name));
+        let state = value("state", "slow");
+        (status == [1.0, 0.0, 0.0].map(Some) && state == Some(1.0)).then_some(found)
+    });
+    // Between two runs there is nothing that runs, mostly.
+    eventually(SOON, "a script that has ended", || {
+        scrape(&socket).contains("keepalived_script_state{name=\"good\"} 0\n").then_some(())
+    });
+    assert_eq!(seen.keys().filter(|(name, _)| name.starts_with("keepalived_script_")).count(), 6);
+    drop(daemon);
+}
+
+/// The place is the configuration's, and a reload moves it, unless the command line says another.
+fn configured() {
+    let bed = bed();
+    bed.us.ip("link set lo up");
+    let places = ["one", "two", "three"].map(|name| bed.folder.join(name));
+    let config = |place: &str| file(&format!("    {place}"), &[Vrrp::new("10.0.0.100/24")]);
+    let at = |place: &Path| config(&format!("metrics {}", place.display()));
+    let serves = |place: &Path| UnixStream::connect(place).is_ok();
+    let up = |place: &Path| eventually(SOON, "metrics there", || serves(place).then_some(()));
+    let gone = |place: &Path| eventually(SOON, "none there", || (!serves(place)).then_some(()));
+    let mut daemon = Daemon::start(Kind::Xvrrp, &bed.us, &at(&places[0]));
+    up(&places[0]);
+    daemon.reload(&at(&places[1]));
+    up(&places[1]);
+    gone(&places[0]);
+    assert!(!places[0].exists(), "a socket is left behind");
+    assert!(samples(&scrape(&places[1])).len() > 30);
+    // What cannot be had refuses the reload, and what was served is served.
+    std::fs::write(&places[0], "mine").unwrap_or_else(|error| panic!("{error}"));
+    let mark = daemon.mark();
+    daemon.reload(&at(&places[0]));
+    let said = daemon.wait_log(mark, "reload refused", SOON);
+    assert!(said.contains("something that is no socket is there"), "{said}");
+    assert!(serves(&places[1]));
+    // Over the network.
+    daemon.reload(&config("metrics 127.0.0.1:9165"));
+    gone(&places[1]);
+    let connect = || bed.us.enter(|| std::net::TcpStream::connect("127.0.0.1:9165"));
+    let stream = connect().unwrap_or_else(|error| panic!("{error}"));
+    assert!(samples(&get(stream, GET).1).len() > 30);
+    daemon.reload(&config(""));
+    eventually(SOON, "metrics nowhere", || connect().is_err().then_some(()));
+    daemon.stop();
+    // The command line wins.
+    let told = places[2].to_str().unwrap_or_else(|| panic!("{places:?}"));
+    let more = ["--metrics", told];
+    let daemon = Daemon::start_with(Kind::Xvrrp, &bed.us, &at(&places[1]), &more);
+    up(&places[2]);
+    let mark = daemon.mark();
+    daemon.hang_up();
+    daemon.wait_log(mark, "reloaded", SOON);
+    assert!(serves(&places[2]) && !serves(&places[1]));
+}
+
+/// One master at 10 cs among 4080 routers, the others of which wait for a master for minutes.
+fn undelayed() {
+    stall::watch();
+    let switch = Switch::new("metrics");
+    let us = Namespace::new("metrics-many");
+    let ports: Vec<Port> = (0..16).map(|n| switch.attach(&us, &format!("eth{n}"))).collect();
+    let mut instances = Vec::new();
+    for interface in 0..16 {
+        us.ip(&format!("addr add 10.{interface}.0.1/24 dev eth{interface}"));
+        for vrid in 1..=255 {
+            let vip = format!("10.{interface}.1.{vrid}/32");
+            let router = Vrrp::new(&vip).called(&format!("VI_{interface}_{vrid}"), vrid);
+            let router = match (interface, vrid) {
+                (0, 1) => router.version(3, "0.1"),
+                _ => router.version(3, "40"),
+            };
+            instances.push(Vrrp { interface: format!("eth{interface}"), ..router });
+        }
+    }
+    let folder = Directory::new("metrics");
+    let socket = folder.join("metrics");
+    let globals = format!("    metrics {}", socket.display());
+    let config = file(&globals, &instances);
+    let daemon = Daemon::start_with(Kind::Xvrrp, &us, &config, &["--xdp-mode", "off"]);
+    daemon.wait_state(0, "VI_0_1", "MASTER", Duration::from_secs(60));
+    let wire = ports[0].capture();
+    let mut gaps = [Vec::new(), Vec::new()];
+    let mut costs = Vec::new();
+    for _ in 0..3 {
+        for (scraping, gaps) in gaps.iter_mut().enumerate() {
+            let (mark, begun) = (wire.mark(), Instant::now());
+            while begun.elapsed() < WINDOW {
+                if scraping == 0 {
+                    std::thread::sleep(Duration::from_millis(50));
+                    continue;
+                }
+                let asked = Instant::now();
+                assert_eq!(scrape(&socket).matches("\nvrrp_priority{").count(), 4080);
+                costs.push(asked.elapsed());
+            }
+            let sent: Vec<u64> = wire.adverts(mark, "10.0.0.1").iter().map(|a| a.at).collect();
+            gaps.extend(sent.windows(2).map(|two| between(two[0], two[1])));
+        }
+    }
+    costs.sort();
+    for gaps in &mut gaps {
+        gaps.sort();
+        assert!(gaps.len() > 60, "{}", gaps.len());
+    }
+    let at = |gaps: &[Duration], percent: usize| gaps[(gaps.len() - 1) * percent / 100];
+    let words = |gaps: &[Duration]| {
+        format!("median {:?}, 95 % {:?}, worst {:?}", at(gaps, 50), at(gaps, 95), at(gaps, 100))
+    };
+    let [quiet, scraped] = &gaps;
+    println!("gaps: {}; scraped: {}", words(quiet), words(scraped));
+    println!("{} scrapes: {}", costs.len(), words(&costs));
+    assert!(costs.len() >= 20, "{} scrapes only", costs.len());
+    // However much is scraped, nineteen of twenty adverts come as they do without, nearly.
+    if at(scraped, 95) > at(quiet, 95) * 12 / 10 {
+        stall::late(&format!("{}; scraped: {}", words(quiet), words(scraped)));
+    }
+}
+
+/// How long it is looked, with and without scraping.
+const WINDOW: Duration = Duration::from_secs(3);
 
 fn asked_badly() {
     let bed = bed();

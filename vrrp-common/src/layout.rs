@@ -62,6 +62,10 @@ pub mod name {
     pub const ERRORS: &str = "ERRORS";
     /// Ring buffer of [`super::EventHeader`] and the packet.
     pub const EVENTS: &str = "EVENTS";
+    /// Ring buffer of [`crate::mirror::Header`] and a frame, or its beginning.
+    pub const MIRRORED: &str = "MIRRORED";
+    /// The program's variables, of which there is one: [`crate::mirror::Switch`].
+    pub const VARIABLES: &str = ".bss";
 }
 
 /// Size of the flat table by ifindex.

@@ -6,12 +6,14 @@
 //! - [`wire`]: reading and writing adverts
 //! - [`counter`]: everything that is counted, with its names
 //! - [`layout`]: the maps both sides share
+//! - [`mirror`]: frames that are shown to whoever looks, and what was thought of them
 #![no_std]
 #![forbid(unsafe_code)]
 
 pub mod counter;
 pub mod ident;
 pub mod layout;
+pub mod mirror;
 pub mod proto;
 pub mod time;
 pub mod wire;

@@ -4,6 +4,7 @@
 //! - `maps`: memory shared with the controller
 //! - `tables`: how a packet is judged by that memory
 //! - `outcome`: what a judged packet leaves behind
+//! - `mirror`: how it is shown to whoever looks
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 #[cfg(not(target_arch = "bpf"))]
@@ -11,6 +12,8 @@ fn main() {}
 
 #[cfg(target_arch = "bpf")]
 mod maps;
+#[cfg(target_arch = "bpf")]
+mod mirror;
 #[cfg(target_arch = "bpf")]
 mod outcome;
 #[cfg(target_arch = "bpf")]
@@ -20,8 +23,9 @@ mod tables;
 
 #[cfg(target_arch = "bpf")]
 mod program {
-    use crate::{maps, outcome, packet::Packet, tables::Maps};
+    use crate::{maps, mirror, outcome, packet::Packet, tables::Maps};
     use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+    use vrrp_common::mirror::Judged;
     use vrrp_common::wire::check::{self, Meaning, Verdict};
 
     /// Entry point.
@@ -33,6 +37,11 @@ mod program {
             Verdict::Pass => return xdp_action::XDP_PASS,
             Verdict::Reject(counter, owner) => outcome::reject(counter, owner),
             Verdict::Accept(accepted) => outcome::accept(&packet, &accepted),
+        }
+        if maps::mirrored()
+            && let Some(judged) = Judged::of(&verdict)
+        {
+            mirror::show(ctx.ctx, judged);
         }
         if maps::LOG.load() != 0 {
             match verdict {

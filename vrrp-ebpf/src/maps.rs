@@ -4,9 +4,13 @@
 use aya_ebpf::Global;
 use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, RingBuf};
 use aya_ebpf::macros::btf_map;
+use core::cell::UnsafeCell;
+use core::mem::offset_of;
+use core::ptr;
 use vrrp_common::layout::{
     self, Counts, Expect, Peer, PeerKey, PortKey, RULES_PER_PORT, Rule, Seen,
 };
+use vrrp_common::mirror::{RING_BYTES, Switch};
 
 /// Kernel flag of an array that can be mapped into a process.
 const MMAPABLE: usize = 1 << 10;
@@ -49,6 +53,37 @@ pub(crate) static ERRORS: Array<u64, 4096, MMAPABLE> = Array::new();
 /// News.
 #[btf_map]
 pub(crate) static EVENTS: RingBuf<(), { 1 << 20 }> = RingBuf::new();
+
+/// Judged frames, while someone looks.
+#[btf_map]
+pub(crate) static MIRRORED: RingBuf<(), { RING_BYTES as usize }> = RingBuf::new();
+
+/// A variable that the controller writes while the program runs. Unlike an element of a map it is
+/// read by one load from an address the verifier knows.
+#[repr(transparent)]
+pub(crate) struct Variable<T>(UnsafeCell<T>);
+
+// SAFETY: it is only accessed through the pointer of `get`, volatile or atomically.
+unsafe impl<T> Sync for Variable<T> {}
+
+impl<T> Variable<T> {
+    /// Where it is.
+    pub(crate) const fn get(&self) -> *mut T {
+        self.0.get()
+    }
+}
+
+/// Which judged frames are mirrored; none unless the controller says so.
+#[unsafe(no_mangle)]
+pub(crate) static MIRROR: Variable<Switch> = Variable(UnsafeCell::new(Switch::OFF));
+
+/// Whether anybody looks at judged frames.
+#[inline(always)]
+pub(crate) fn mirrored() -> bool {
+    const { assert!(offset_of!(Switch, verdicts) == 0) };
+    // SAFETY: an aligned variable of the program; volatile, for the controller writes it meanwhile.
+    unsafe { ptr::read_volatile(MIRROR.get().cast::<u32>()) != 0 }
+}
 
 /// Whether verdicts are logged. 0 unless the controller sets it before loading: the verifier then
 /// removes what it guards.

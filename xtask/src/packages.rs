@@ -41,6 +41,10 @@ pub(crate) const KEEPALIVED: Need =
 pub(crate) const NFT: Need =
     Need { program: "nft", package: "nftables", purpose: "tests of no_accept" };
 
+/// Reads what the daemon captures.
+pub(crate) const TSHARK: Need =
+    Need { program: "tshark", package: "tshark", purpose: "tests of xvrrp capture" };
+
 /// Whether packages can be looked up here at all.
 pub(crate) fn has_apt() -> bool {
     find("apt-get").is_some() && find("dpkg-query").is_some()

@@ -3,7 +3,7 @@
 //! Two groups. The crates' own tests share nothing and run in parallel. The suites of `vrrp-tests`
 //! and the demo need root, make namespaces, and measure time: one test at a time within a suite.
 use crate::conformance::{self, Ran};
-use crate::packages::{self, IP, KEEPALIVED, NFT};
+use crate::packages::{self, IP, KEEPALIVED, NFT, TSHARK};
 use crate::privilege::Privilege;
 use crate::program::{cargo, pass, shown, workspace};
 use crate::setup;
@@ -35,7 +35,7 @@ pub(crate) fn run(filter: &[String]) -> Result<ExitCode> {
     if let Some(reason) = privilege.lacks()? {
         skips.push(Skip { test: "everything that needs it".to_owned(), reason });
     }
-    if rooted && let Err(why) = packages::provide(&[IP, KEEPALIVED, NFT], privilege) {
+    if rooted && let Err(why) = packages::provide(&[IP, KEEPALIVED, NFT, TSHARK], privilege) {
         rooted = false;
         let reason = format!("{why:#}");
         skips.push(Skip { test: "everything that needs root".to_owned(), reason });

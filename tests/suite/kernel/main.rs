@@ -5,11 +5,13 @@
 //! - `valid`: what is news, expected, or not ours
 //! - `vectors`: messages of other projects
 //! - `anything`: mutations and noise
+//! - `shown`: what whoever looks sees of it
 //! - `copies`: a flood of copies of what is expected
 mod anything;
 mod copies;
 mod faults;
 mod fixture;
+mod shown;
 mod transition;
 mod valid;
 mod vectors;

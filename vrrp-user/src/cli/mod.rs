@@ -5,6 +5,7 @@
 //! - [`check`]: is this configuration good
 //! - [`show`]: what is a running daemon doing
 //! - [`top`]: the same, live
+//! - [`capture`]: the frames it judges
 //! - [`demote`]: hand the mastership over
 //! - [`orders`]: announce addresses, change what is logged
 //! - [`reload`]: take the changed configuration
@@ -14,6 +15,7 @@
 //! - [`bench`]: how fast is it here
 pub mod background;
 pub mod bench;
+pub mod capture;
 pub mod check;
 pub mod compat;
 pub mod completions;
@@ -65,6 +67,8 @@ enum Verb {
     Show(show::Args),
     /// Show live what a running daemon does
     Top(top::Args),
+    /// Print or record the frames a running daemon accepts and rejects
+    Capture(capture::Args),
     /// Hand the mastership of an instance over to another router, and wait until it has it
     Demote(demote::Args),
     /// Announce the addresses of masters now
@@ -89,6 +93,7 @@ impl Cli {
             Verb::Check(args) => check::run(args),
             Verb::Show(args) => show::run(&args),
             Verb::Top(args) => top::run(&args),
+            Verb::Capture(args) => capture::run(&args),
             Verb::Demote(args) => demote::run(&args),
             Verb::Announce(args) => orders::announce(&args),
             Verb::Log(args) => orders::log(&args),

@@ -1,9 +1,9 @@
 //! `xvrrp run`: the daemon in the foreground.
 use super::files::Files;
 use super::{BAD_CONFIG, NO_PERMISSION};
+use crate::config::place::Place;
 use crate::config::{self, render};
 use crate::control::protocol::DEFAULT_SOCKET;
-use crate::daemon::metrics::Place;
 use crate::daemon::service::{self, Options};
 use crate::daemon::{clock, logging, preflight};
 use crate::dataplane::port::XdpMode;

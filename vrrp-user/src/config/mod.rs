@@ -9,6 +9,7 @@ pub mod host;
 pub mod keyword;
 mod lower;
 pub mod model;
+pub mod place;
 pub mod program;
 pub mod render;
 pub mod routing;

@@ -2,6 +2,7 @@
 //!
 //! Everything here has passed validation: ranges hold, names are unique, a VRID is used once per
 //! interface and family, every address of an instance but the excluded ones is of its family.
+use super::place::Place;
 use super::program::{Notify, Scripts};
 pub use super::routing::{Route, Rule, Statics};
 use super::tracked::{LinkDelay, Script, SyncGroup, TrackedFile, TrackedProcess, Tracks};
@@ -65,6 +66,8 @@ pub struct Globals {
     pub namespace: Option<String>,
     /// Where keepalived's dump files go.
     pub dump_files: DumpFiles,
+    /// `metrics`: where they are served, unless the command line says so.
+    pub metrics: Option<Place>,
     /// `log_unknown_vrids`: adverts of VRIDs that are not configured are worth a warning.
     pub log_unknown_vrids: bool,
     /// `vrrp_netlink_monitor_rcv_bufs`: receive buffer of the netlink socket, in bytes.

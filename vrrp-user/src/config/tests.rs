@@ -35,7 +35,7 @@ fn files(files: &[(&str, &str)]) -> Memory {
     Memory(files.iter().map(|(name, text)| (name.into(), text.as_bytes().to_vec())).collect())
 }
 
-fn text(text: &str) -> (Option<Config>, Vec<Diagnostic>) {
+pub(super) fn text(text: &str) -> (Option<Config>, Vec<Diagnostic>) {
     load(Path::new("t.conf"), &files(&[("t.conf", text)]))
 }
 
@@ -62,7 +62,7 @@ fn bad(body: &str) -> Vec<String> {
     lines(&diagnostics)
 }
 
-const VIP: &str = "virtual_ipaddress { 10.0.0.1 }\n";
+pub(super) const VIP: &str = "virtual_ipaddress { 10.0.0.1 }\n";
 
 #[test]
 fn a_transition_keeps_version_3_and_the_password_of_version_2() {

@@ -2,7 +2,7 @@
 //!
 //! Reports are written on threads of their own: the main thread has addresses to add meanwhile.
 use super::protocol::{Answer, Command, LONGEST_HOLD_MS};
-use crate::daemon::advert_loop::{Message, View};
+use crate::daemon::advert_loop::Message;
 use crate::daemon::carry_out::why_words;
 use crate::daemon::past::Transition;
 use crate::daemon::questions::{Found, Question};
@@ -12,6 +12,7 @@ use crate::engine::snapshot::State;
 use crate::net::statics::STATICS;
 use crate::net::task::OwnedReport;
 use crate::report::standard::Clock;
+use crate::report::view::View;
 use crate::report::{gather, model, standard};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -50,6 +51,8 @@ pub(super) async fn answer(command: Command, handle: &Handle) -> Vec<u8> {
                 Err(why) => Answer::Error(why),
             })
         }),
+        // Has answers of its own.
+        Command::Capture { .. } => return text(&Answer::Error("no capture here".to_owned())),
         Command::Reload => return text(&done(handle.reload().await)),
         Command::LogLevel(filter) => return text(&done(handle.log.set(&filter))),
         Command::Announce(name) => {
@@ -112,7 +115,7 @@ pub async fn ask<T>(
     answered.await.ok()
 }
 
-fn unknown(name: &str, names: &[crate::config::model::Name]) -> Answer {
+pub(super) fn unknown(name: &str, names: &[crate::config::model::Name]) -> Answer {
     let nearest = (name.len() <= LONGEST_SLIP)
         .then(|| names.iter().min_by_key(|known| strsim::damerau_levenshtein(known, name)))
         .flatten();

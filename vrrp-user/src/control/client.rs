@@ -11,8 +11,8 @@ use std::time::Duration;
 /// How long an answer may take; a reload reads files and asks the kernel.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Asks for one thing.
-pub fn ask(socket: &Path, command: Command) -> anyhow::Result<Answer> {
+/// Asks for one thing, whose answers are still to be read.
+pub fn connect(socket: &Path, command: Command) -> anyhow::Result<UnixStream> {
     let mut stream = match UnixStream::connect(socket) {
         Ok(stream) => stream,
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => bail!(
@@ -29,14 +29,23 @@ pub fn ask(socket: &Path, command: Command) -> anyhow::Result<Answer> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut request = serde_json::to_vec(&Request { version: VERSION, command })?;
     request.push(b'\n');
+    match stream.write_all(&request) {
+        // It may have answered all the same.
+        Err(e) if !gone(&e) => Err(e).context("asking the daemon"),
+        _ => Ok(stream),
+    }
+}
+
+fn gone(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
+}
+
+/// Asks for one thing.
+pub fn ask(socket: &Path, command: Command) -> anyhow::Result<Answer> {
+    let stream = connect(socket, command)?;
     let mut line = String::new();
-    let answered = stream
-        .write_all(&request)
-        .and_then(|()| BufReader::new(stream).read_line(&mut line).map(|_| ()));
-    match answered {
-        Err(e) if !matches!(e.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
-            Err(e).context("waiting for the daemon's answer")
-        }
+    match BufReader::new(stream).read_line(&mut line) {
+        Err(e) if !gone(&e) => Err(e).context("waiting for the daemon's answer"),
         _ if line.is_empty() => {
             bail!("the daemon closed the control socket without an answer (are you root?)")
         }
@@ -45,7 +54,7 @@ pub fn ask(socket: &Path, command: Command) -> anyhow::Result<Answer> {
 }
 
 /// The answer in `line`; one that this program does not know is of another version.
-fn understand(line: &str) -> anyhow::Result<Answer> {
+pub(crate) fn understand(line: &str) -> anyhow::Result<Answer> {
     let answer: Value = serde_json::from_str(line)
         .context("what answers at the control socket speaks no JSON: it is no xvrrp")?;
     let version = answer.pointer("/snapshot/version").and_then(Value::as_str);

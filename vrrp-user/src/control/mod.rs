@@ -6,8 +6,10 @@
 //! - [`protocol`]: what can be asked and answered
 //! - [`server`]: the daemon's side of the socket
 //! - [`answers`]: what it answers
+//! - [`capture`]: the one answer that goes on: captured frames
 //! - [`client`]: the side of `xvrrp show` and others
 pub mod answers;
+pub mod capture;
 pub mod client;
 pub mod protocol;
 pub mod server;

@@ -1,4 +1,5 @@
 //! What can be asked over the control socket.
+use crate::report::capture::Frame;
 use crate::report::model::{Counters, Event, Program, Snapshot};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,28 @@ pub enum Command {
         /// How long it preempts no other master.
         hold_ms: u64,
     },
+    /// Show judged frames: many answers, until the client closes its half of the connection.
+    Capture {
+        /// Of this instance only.
+        #[serde(default)]
+        instance: Option<String>,
+        /// Which.
+        #[serde(default)]
+        verdict: Verdict,
+    },
+}
+
+/// Which frames are captured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Both.
+    #[default]
+    All,
+    /// Valid adverts.
+    Accepted,
+    /// Rejected packets.
+    Rejected,
 }
 
 /// An answer.
@@ -65,6 +88,19 @@ pub enum Answer {
     Events(Vec<Event>),
     /// To [`Command::Xdp`].
     Xdp(Vec<Program>),
+    /// To [`Command::Capture`]: frames follow, each an answer.
+    Capturing,
+    /// A captured frame.
+    Frame(Box<Frame>),
+    /// Behind the last of them.
+    Captured {
+        /// Frames that were shown.
+        frames: u64,
+        /// Those that found no room, because they came faster than they were read.
+        lost: u64,
+        /// Why the daemon ended it, if it did.
+        why: Option<String>,
+    },
     /// Done.
     Done,
     /// Not done, and why.

@@ -1,6 +1,6 @@
 //! How does the daemon answer its control socket.
-use super::answers;
 use super::protocol::{Answer, Command, MAX_REQUEST, Request, VERSION};
+use super::{answers, capture};
 use crate::daemon::service::Handle;
 use anyhow::{Context as _, bail};
 use std::os::unix::fs::{
@@ -129,6 +129,12 @@ pub async fn serve(client: Client, handle: Handle) {
         Ok(request) if request.version != VERSION => {
             (answers::text(&Answer::Error(other_version(request.version))), None)
         }
+        Ok(Request { command: Command::Capture { instance, verdict }, .. }) => {
+            match capture::begin(instance, verdict, &handle).await {
+                Ok(begun) => return begun.serve(client, _place),
+                Err(why) => (answers::text(&Answer::Error(why)), None),
+            }
+        }
         Ok(Request { command, .. }) => {
             // Thousands of routers are megabytes; a client that does not read them keeps them.
             let large = matches!(command, Command::Snapshot | Command::Counters);
@@ -209,6 +215,8 @@ mod tests {
             room: 1,
             reload_error: Default::default(),
             log: crate::daemon::logging::Control::none(),
+            metrics: Default::default(),
+            running: Default::default(),
             turn: Default::default(),
         };
         let requests: [&[u8]; 4] =

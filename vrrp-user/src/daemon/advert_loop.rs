@@ -6,19 +6,19 @@
 use super::carry_out::{Opened, Router};
 use super::clock;
 use super::groups::Groups;
-use super::handover::{Ended, Helpers, Loaded};
+use super::handover::{Ended, Loaded, Workers};
 use super::mailbox::Inbox;
-use super::past::{self, Histogram, Ring};
+use super::past::{self, Ring};
 use super::proposal::Proposals;
 use super::questions::{Question, Viewing};
 use crate::config::model::{Config, Name};
-use crate::dataplane::port::{Dataplane, News, PortReport};
+use crate::dataplane::port::{Dataplane, News};
 use crate::engine::Engine;
 use crate::engine::input::{Advert, Input};
 use crate::engine::output::Output;
-use crate::engine::snapshot::{GroupSnapshot, RouterSnapshot};
 use crate::net::task;
 use crate::net::transmit::Transmitter;
+use crate::report::histogram::Histogram;
 use anyhow::Context as _;
 use rustix::event::epoll;
 use rustix::time::{
@@ -32,7 +32,6 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use vrrp_common::counter::Counter;
 use vrrp_common::ident::{Family, RouterId, Version};
-use vrrp_common::layout::Counts;
 use vrrp_common::proto;
 use vrrp_common::time::Instant;
 use vrrp_common::wire::vrrp::Header;
@@ -55,34 +54,6 @@ pub enum Message {
     Shutdown,
 }
 
-/// A copy of what the loop knows. Of many routers it is made in parts, each of which is what a
-/// router was at one moment.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// When it was taken.
-    pub now: Instant,
-    /// The configuration in force.
-    pub config: Arc<Config>,
-    /// When a part of the counters was last at zero: at the start, or when a router or a port went.
-    pub counted_since: Instant,
-    /// Routers, with their counters.
-    pub routers: Vec<(RouterSnapshot, Counts)>,
-    /// Sync groups.
-    pub groups: Vec<GroupSnapshot>,
-    /// Ports.
-    pub ports: Vec<PortReport>,
-    /// Adverts handed over as news.
-    pub events: u64,
-    /// Times the dataplane woke the loop.
-    pub wakeups: u64,
-    /// Adverts the kernel would not send.
-    pub send_errors: u64,
-    /// From the last advert of a master to the first one of this router.
-    pub takeover: Histogram,
-    /// How late timers were served.
-    pub lateness: Histogram,
-}
-
 /// The loop and all it owns.
 pub struct AdvertLoop {
     pub(super) engine: Engine,
@@ -100,7 +71,7 @@ pub struct AdvertLoop {
     net: mpsc::UnboundedSender<task::Command>,
     /// For the network task, to be handed over together.
     commands: Vec<task::Command>,
-    pub(super) helpers: Helpers,
+    pub(super) workers: Workers,
     pub(super) stopping: bool,
     pub(super) counted_since: Instant,
     inbox: Inbox<Message>,
@@ -128,7 +99,7 @@ impl AdvertLoop {
         plane: Box<dyn Dataplane>,
         net: mpsc::UnboundedSender<task::Command>,
         inbox: Inbox<Message>,
-        helpers: Helpers,
+        workers: Workers,
     ) -> anyhow::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).context("epoll")?;
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
@@ -149,7 +120,7 @@ impl AdvertLoop {
             config: Arc::clone(&first.config),
             net,
             commands: Vec::new(),
-            helpers,
+            workers,
             stopping: false,
             counted_since: clock::now(),
             inbox,
@@ -169,7 +140,7 @@ impl AdvertLoop {
     /// Runs until told to stop.
     pub fn run(mut self) -> Ended {
         let result = self.go();
-        Ended { result, tracker: Some(self.helpers.tracker), config: Some(self.config) }
+        Ended { result, tracker: Some(self.workers.tracker), config: Some(self.config) }
     }
 
     fn go(&mut self) -> anyhow::Result<()> {

@@ -174,14 +174,14 @@ impl AdvertLoop {
         self.send_net(Command::Forget { router });
         self.close_if_unused(&gone.instance.interface);
         let event = if self.stopping { Event::Stop } else { Event::Deleted };
-        self.helpers.notifier.tell(Notice::instance(&gone.instance, event, gone.priority));
+        self.workers.notifier.tell(Notice::instance(&gone.instance, event, gone.priority));
     }
 
     /// Tells of a router, with the priority it has.
     fn notify(&mut self, router: RouterId, event: Event, priority: Option<Priority>) {
         let Some(Some(known)) = self.routers.get_mut(router.index()) else { return };
         known.priority = priority.unwrap_or(known.priority);
-        self.helpers.notifier.tell(Notice::instance(&known.instance, event, known.priority));
+        self.workers.notifier.tell(Notice::instance(&known.instance, event, known.priority));
     }
 
     fn group_transition(&self, name: &Name, to: State) {
@@ -193,14 +193,14 @@ impl AdvertLoop {
             State::Initialize => return,
         };
         if let Some(group) = self.config.groups.iter().find(|group| group.name == *name) {
-            self.helpers.notifier.tell(Notice::group(group, event));
+            self.workers.notifier.tell(Notice::group(group, event));
         }
     }
 
     /// The groups stop, after all their members.
     pub(super) fn groups_stop(&self) {
         for group in &self.config.groups {
-            self.helpers.notifier.tell(Notice::group(group, Event::Stop));
+            self.workers.notifier.tell(Notice::group(group, Event::Stop));
         }
     }
 

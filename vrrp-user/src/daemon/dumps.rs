@@ -3,7 +3,7 @@
 //! The signals are keepalived's own. Those that come together are answered from one copy of
 //! everything, so that the files agree; each is written beside its place and renamed, so that nobody
 //! reads half of one. The main thread asks, and threads of their own write.
-use super::advert_loop::{Message, View};
+use super::advert_loop::Message;
 use super::questions::Question;
 use super::service::Handle;
 use super::{clock, interfaces};
@@ -20,6 +20,7 @@ use crate::report::keepalived::{
     Dump, Link, Router, Runs, ScriptStatus, Watched, data, json, stats,
 };
 use crate::report::standard::Clock;
+use crate::report::view::View;
 use anyhow::Context as _;
 use rustix::fs::{Mode, OFlags};
 use std::collections::{BTreeSet, HashMap};

@@ -34,7 +34,7 @@ impl Ended {
 
 /// What tells and what watches on the loop's behalf, each on threads of its own.
 #[derive(Debug)]
-pub struct Helpers {
+pub struct Workers {
     /// Tells of transitions.
     pub notifier: Notifier,
     /// Watches what is tracked.

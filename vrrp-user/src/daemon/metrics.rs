@@ -1,6 +1,7 @@
 //! How are metrics served: HTTP with one route, off unless it was asked for.
 use super::questions::Question;
 use super::service::Handle;
+use crate::config::place::Place;
 use crate::control::answers::ask;
 use crate::report::metrics::{Scrape, text};
 use anyhow::{Context as _, bail};
@@ -12,15 +13,14 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
 /// Those served at once; more wait in the kernel's queue.
 const CLIENTS: usize = 4;
@@ -33,34 +33,6 @@ const HEADERS: Duration = Duration::from_secs(5);
 
 /// How long to wait when no client can be accepted.
 const RESPITE: Duration = Duration::from_millis(200);
-
-/// Where metrics are served.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Place {
-    /// At an address and port.
-    Tcp(SocketAddr),
-    /// At a socket in the file system.
-    Unix(PathBuf),
-}
-
-impl FromStr for Place {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("unix:") {
-            return match path {
-                "" => Err("a path after `unix:` is missing".to_owned()),
-                path => Ok(Self::Unix(path.into())),
-            };
-        }
-        if let Some(Ok(port)) = text.strip_prefix(':').map(str::parse) {
-            return Ok(Self::Tcp((Ipv4Addr::LOCALHOST, port).into()));
-        }
-        text.parse().map(Self::Tcp).map_err(|_| {
-            "neither ADDRESS:PORT, as in 127.0.0.1:9165, nor :PORT, nor unix:PATH".to_owned()
-        })
-    }
-}
 
 /// Where clients come from.
 #[derive(Debug)]
@@ -77,10 +49,10 @@ impl Listener {
         match place {
             Place::Tcp(address) => {
                 let listener = TcpListener::bind(address).await;
-                Ok(Self::Tcp(listener.with_context(|| format!("--metrics {address}"))?))
+                Ok(Self::Tcp(listener.with_context(|| format!("metrics at {address}"))?))
             }
             Place::Unix(path) => {
-                let listener = unix(path).with_context(|| format!("--metrics {}", path.display()));
+                let listener = unix(path).with_context(|| format!("metrics at {place}"));
                 Ok(Self::Unix(listener?, path.clone()))
             }
         }
@@ -110,8 +82,63 @@ impl Drop for Listener {
     }
 }
 
+/// Who serves metrics now, and where.
+#[derive(Clone, Debug, Default)]
+pub struct Serving {
+    /// What the command line says, which is more than what a configuration does.
+    told: Option<Place>,
+    now: Arc<Mutex<Option<(Place, AbortHandle)>>>,
+}
+
+/// What is to become of it.
+#[derive(Debug)]
+pub enum Change {
+    /// Served as before.
+    None,
+    /// Served nowhere.
+    Stop,
+    /// Served here, and no longer there.
+    Move(Place, Listener),
+}
+
+impl Serving {
+    /// Served nowhere yet.
+    pub fn new(told: Option<Place>) -> Self {
+        Self { told, now: Arc::default() }
+    }
+
+    /// Listens where the command line, or else a configuration, wants metrics to be served; what is
+    /// served meanwhile goes on.
+    pub async fn prepare(&self, configured: Option<&Place>) -> anyhow::Result<Change> {
+        let now = self.now.lock().ok().and_then(|now| now.as_ref().map(|now| now.0.clone()));
+        match self.told.as_ref().or(configured) {
+            wanted if wanted == now.as_ref() => Ok(Change::None),
+            None => Ok(Change::Stop),
+            Some(place) => Ok(Change::Move(place.clone(), Listener::bind(place).await?)),
+        }
+    }
+
+    /// Does it. Clients that are being served get their answer.
+    pub fn apply(&self, change: Change, handle: &Handle) {
+        let next = match change {
+            Change::None => return,
+            Change::Stop => None,
+            Change::Move(place, listener) => {
+                let task = tokio::spawn(serve(listener, handle.clone()));
+                Some((place, task.abort_handle()))
+            }
+        };
+        if let Ok(mut now) = self.now.lock()
+            && let Some((place, old)) = std::mem::replace(&mut *now, next)
+        {
+            old.abort();
+            tracing::info!("metrics are no longer served at {place}");
+        }
+    }
+}
+
 /// Serves whoever comes, for ever.
-pub async fn serve(listener: Listener, handle: Handle) {
+async fn serve(listener: Listener, handle: Handle) {
     let places = Arc::new(Semaphore::new(CLIENTS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -186,24 +213,8 @@ async fn page(handle: &Handle) -> Option<String> {
         let owned = handle.owned.lock().map(|owned| owned.clone()).unwrap_or_default();
         let reloaded = handle.reload_error.lock().is_ok_and(|error| error.is_none());
         let log_dropped = handle.log.dropped();
-        text(&Scrape { view: &view, owned: &owned, log_dropped, reloaded })
+        let running = handle.running.lock().map(|running| running.clone()).unwrap_or_default();
+        text(&Scrape { view: &view, owned: &owned, running: &running, log_dropped, reloaded })
     };
     tokio::task::spawn_blocking(write).await.ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places() {
-        let place = |text: &str| text.parse::<Place>();
-        assert_eq!(place("127.0.0.1:9165"), Ok(Place::Tcp(([127, 0, 0, 1], 9165).into())));
-        assert_eq!(place(":9165"), Ok(Place::Tcp(([127, 0, 0, 1], 9165).into())));
-        assert_eq!(place("unix:/run/m"), Ok(Place::Unix("/run/m".into())));
-        assert!(matches!(place("[::1]:9165"), Ok(Place::Tcp(_))));
-        for bad in ["", "9165", "localhost:9165", "unix:", ":x", "10.0.0.1"] {
-            assert!(place(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -1,5 +1,5 @@
 //! What does the kernel know of the XDP program, and where is it.
-use super::advert_loop::View;
+use crate::report::view::View;
 use crate::report::{gather, model};
 use aya::programs::{ProgramInfo, loaded_programs};
 use std::collections::BTreeSet;

@@ -192,8 +192,10 @@ impl AdvertLoop {
     }
 
     fn apply(&mut self, Loaded { config, tracked }: Loaded) {
-        self.helpers.notifier.configure(Arc::clone(&config));
+        self.workers.notifier.configure(Arc::clone(&config));
         self.config = Arc::clone(&config);
+        // Numbers of routers may be those of others from here on.
+        self.plane.end_mirror("the daemon has loaded a configuration");
         self.send_net(task::Command::Globals(Arc::clone(&config)));
         if self.proposals.applied {
             // Who reloads wants to be sure.
@@ -206,7 +208,7 @@ impl AdvertLoop {
         self.tell(clock::now(), Input::Reload(Arc::clone(&config)));
         // What went made room for what found none.
         self.place_again();
-        self.helpers.tracker.watch(&config);
+        self.workers.tracker.watch(&config);
         self.proposals.applied = true;
     }
 }

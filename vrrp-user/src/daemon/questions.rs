@@ -1,12 +1,14 @@
 //! What may be asked of the loop, and how it answers without being late for an advert.
-use super::advert_loop::{AdvertLoop, View};
+use super::advert_loop::AdvertLoop;
 use super::carry_out::Router;
 use super::clock;
 use super::past::Transition;
 use super::reject_log;
 use crate::config::model::Name;
+use crate::dataplane::mirror::{Mirror, Wanted};
 use crate::engine::input::{Input, Stamp};
 use crate::engine::snapshot::{RouterSnapshot, State};
+use crate::report::view::View;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -42,8 +44,26 @@ pub enum Question {
     },
     /// What is known of rejected packets.
     Rejects(oneshot::Sender<reject_log::Known>),
+    /// Show judged frames.
+    Capture {
+        /// Of this instance only.
+        instance: Option<String>,
+        /// Bits of [`vrrp_common::mirror::wanted`].
+        verdicts: u32,
+        /// Where they are shown.
+        answer: oneshot::Sender<Found<std::io::Result<Capture>>>,
+    },
     /// Whether the loop turns.
     Ping(oneshot::Sender<()>),
+}
+
+/// Where judged frames are shown, until another configuration is loaded.
+#[derive(Debug)]
+pub struct Capture {
+    /// The frames.
+    pub mirror: Mirror,
+    /// Names of routers, by number.
+    pub routers: Vec<Option<Name>>,
 }
 
 /// Who waits for a copy of everything, and how much of it there is.
@@ -87,6 +107,9 @@ impl AdvertLoop {
             }
             Question::Rejects(answer) => {
                 let _gone = answer.send(self.rejects());
+            }
+            Question::Capture { instance, verdicts, answer } => {
+                let _gone = answer.send(self.capture(instance.as_deref(), verdicts));
             }
             Question::Ping(answer) => {
                 let _gone = answer.send(());
@@ -172,8 +195,18 @@ impl AdvertLoop {
         Some((snapshot, counts))
     }
 
+    fn capture(
+        &mut self,
+        instance: Option<&str>,
+        verdicts: u32,
+    ) -> Found<std::io::Result<Capture>> {
+        let router = instance.map(|name| self.found(name)).transpose()?;
+        let routers = self.routers.iter().map(name).collect();
+        let mirror = self.plane.mirror(Wanted { verdicts, router });
+        Ok(mirror.map(|mirror| Capture { mirror, routers }))
+    }
+
     fn rejects(&mut self) -> reject_log::Known {
-        let name = |router: &Option<Router>| router.as_ref().map(|r| r.instance.name.clone());
         let ports = self.plane.ports().into_iter().map(|port| (port.port, port.interface));
         reject_log::Known {
             routers: self.routers.iter().map(name).collect(),
@@ -190,6 +223,7 @@ impl AdvertLoop {
             counted_since: self.counted_since,
             routers,
             groups: self.engine.groups(),
+            scripts: self.engine.scripts(&self.config),
             ports: self.plane.ports(),
             events: self.events,
             wakeups: self.wakeups,
@@ -198,6 +232,10 @@ impl AdvertLoop {
             lateness: self.lateness.clone(),
         }
     }
+}
+
+fn name(router: &Option<Router>) -> Option<Name> {
+    router.as_ref().map(|router| router.instance.name.clone())
 }
 
 /// When the silence of a master that `stamp` is of ends, if that is later than `deadline`.

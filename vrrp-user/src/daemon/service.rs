@@ -1,15 +1,16 @@
 //! How does the daemon start, reload and stop.
 use super::advert_loop::{AdvertLoop, Message};
 use super::dumps;
-use super::handover::{Ended, Helpers, Loaded};
+use super::handover::{Ended, Loaded, Workers};
 use super::mailbox::{self, Sender};
-use super::metrics::{self, Place};
+use super::metrics;
 use super::{logging, preflight, reject_log, schedule, supervisor};
 use crate::cli::background::Up;
 use crate::cli::files::Files;
 use crate::config;
 use crate::config::diagnostic::Severity;
 use crate::config::model::Config;
+use crate::config::place::Place;
 use crate::config::program::{Program, Scripts};
 use crate::control::server;
 use crate::dataplane::plane::{Plane, Settings};
@@ -18,7 +19,7 @@ use crate::net::{guard, task};
 use crate::notify::Notifier;
 use crate::program;
 use crate::program::launch::{self, Runnable};
-use crate::track::{self, Tracker};
+use crate::track::{self, Running, Tracker};
 use anyhow::{Context as _, anyhow};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -72,6 +73,10 @@ pub struct Handle {
     pub reload_error: Arc<Mutex<Option<String>>>,
     /// What is logged.
     pub log: logging::Control,
+    /// Where metrics are served.
+    pub metrics: metrics::Serving,
+    /// Check scripts that run.
+    pub running: Running,
     /// Whose turn it is to reload: what is read later must be applied later.
     pub turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -122,9 +127,13 @@ impl Handle {
                 self.room
             ));
         }
+        let served = loaded.config.globals.metrics.as_ref();
+        let served = self.metrics.prepare(served).await.map_err(|why| format!("{why:#}"))?;
         let (answer, answered) = oneshot::channel();
         self.mailbox.send(Message::Reload(loaded, answer));
-        answered.await.map_err(|_| "the daemon is stopping".to_owned())?.map(|()| count)
+        answered.await.map_err(|_| "the daemon is stopping".to_owned())??;
+        self.metrics.apply(served, self);
+        Ok(count)
     }
 }
 
@@ -165,10 +174,8 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     let dumps = dumps::Signals::catch()?;
     let control = server::Listener::bind(&options.control)?;
 
-    let scraped = match &options.metrics {
-        Some(place) => Some(metrics::Listener::bind(place).await?),
-        None => None,
-    };
+    let serving = metrics::Serving::new(options.metrics.clone());
+    let scraped = serving.prepare(config.globals.metrics.as_ref()).await?;
     let scripts = &config.globals.scripts;
     tokio::select! {
         () = once("startup_script", scripts.startup.as_ref(), scripts) => {}
@@ -196,7 +203,8 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     let tracker = Tracker::new(Arc::new(move |input| {
         watcher.send(Message::Tracked(input));
     }));
-    let helpers = Helpers { notifier, tracker };
+    let running = tracker.running();
+    let workers = Workers { notifier, tracker };
     let mode = options.xdp_mode;
     let settings = Settings { log: options.debug_dataplane, ..settings(mode, &config) };
     let room = settings.routers;
@@ -210,7 +218,7 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
                 let _unheard = counting.send(plane.rejects());
                 plane
             })
-            .and_then(|plane| AdvertLoop::new(first, Box::new(plane), net, inbox, helpers));
+            .and_then(|plane| AdvertLoop::new(first, Box::new(plane), net, inbox, workers));
         let _ = ended.send(begun.map_or_else(Ended::with, |vrrp| {
             go_first(scheduling.nice.unwrap_or(FIRST));
             vrrp.run()
@@ -231,11 +239,11 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
         room,
         reload_error: Arc::default(),
         log: options.log.clone(),
+        metrics: serving,
+        running,
         turn: Arc::default(),
     };
-    if let Some(listener) = scraped {
-        tokio::spawn(metrics::serve(listener, handle.clone()));
-    }
+    handle.metrics.apply(scraped, &handle);
     tokio::spawn(dumps::serve(handle.clone(), dumps, options.dump));
     tokio::spawn(supervisor::report(handle.clone(), routers, options.up.clone()));
     let events = mailbox.clone();

@@ -76,19 +76,20 @@ impl Memory {
         At { memory: self, port }
     }
 
-    /// Judges the IP packet at `place`, counts it and stamps it. What is news comes back.
-    pub fn take(&mut self, port: u32, bytes: &[u8], place: Place, at: Instant) -> Option<Accepted> {
-        match check::packet(bytes, place, &self.at(port)) {
-            Verdict::Pass => None,
+    /// Judges the IP packet at `place`, counts it and stamps it.
+    pub fn take(&mut self, port: u32, bytes: &[u8], place: Place, at: Instant) -> Verdict {
+        let verdict = check::packet(bytes, place, &self.at(port));
+        match verdict {
+            Verdict::Pass => {}
             Verdict::Reject(counter, owner) => {
                 self.reject(counter, owner);
                 if let (Owner::Router(router), Some(error)) = (owner, counter.protocol_error()) {
                     self.errors.insert(router, error_mark(at.as_nanos(), error));
                 }
-                None
             }
-            Verdict::Accept(accepted) => self.accept(&accepted, at).then_some(accepted),
+            Verdict::Accept(accepted) => self.accept(&accepted, at),
         }
+        verdict
     }
 
     fn reject(&mut self, counter: Counter, owner: Owner) {
@@ -115,8 +116,8 @@ impl Memory {
         }
     }
 
-    /// Counts and stamps a valid advert; whether it is news.
-    fn accept(&mut self, accepted: &Accepted, at: Instant) -> bool {
+    /// Counts and stamps a valid advert.
+    fn accept(&mut self, accepted: &Accepted, at: Instant) {
         let counts = self.router_counts.entry(accepted.router).or_default();
         bump(counts, Counter::Received);
         for counter in Counter::ALL {
@@ -124,15 +125,10 @@ impl Memory {
                 bump(counts, *counter);
             }
         }
-        let generation = match accepted.meaning {
-            Meaning::News => return true,
-            Meaning::Ignored => return false,
-            Meaning::Expected(generation) => generation,
-        };
+        let Meaning::Expected(generation) = accepted.meaning else { return };
         let seen = self.seen.entry(accepted.router).or_default();
         seen.at = at.as_nanos();
         seen.generation = generation;
-        false
     }
 
     /// Forgets everything that is kept under a router's number, except its rule and peers.

@@ -9,6 +9,7 @@
 //! - [`pod`], [`shared`]: its maps
 //! - [`socket`], [`clock`], [`sys`]: the packet sockets
 //! - [`memory`]: the maps' counterpart where there is no program
+//! - [`mirror`]: judged frames for whoever looks
 //! - [`cost`]: what a packet costs in the program
 //! - [`log`]: what the program itself says, when asked to
 pub mod attach;
@@ -19,6 +20,7 @@ pub mod hook;
 pub mod link;
 pub mod log;
 pub mod memory;
+pub mod mirror;
 pub mod object;
 pub mod plane;
 pub mod pod;

@@ -6,6 +6,7 @@
 use super::attach::chain;
 use super::attacher::Attacher;
 use super::memory::Memory;
+use super::mirror::{Link, Mirror, Shown, Tap, Wanted};
 use super::object::Missing;
 use super::port::{Dataplane, News, PortReport, RouterRule, XdpMode, stamp};
 use super::program::{LoadError, Loaded, Program};
@@ -23,8 +24,9 @@ use std::sync::Arc;
 use vrrp_common::counter::Counter;
 use vrrp_common::ident::RouterId;
 use vrrp_common::layout::{self, Counts, Expect, LARGE_EVENT, PeerKey, rule_index};
+use vrrp_common::mirror::Judged;
 use vrrp_common::time::Instant;
-use vrrp_common::wire::check::Owner;
+use vrrp_common::wire::check::{Meaning, Owner, Verdict};
 
 /// More packets than a socket's buffer can hold, so that a flood does not keep a drain from ending.
 const MOST_QUEUED: u32 = 16_384;
@@ -58,6 +60,8 @@ pub struct Plane {
     lost_total: u64,
     memory: Memory,
     buffer: Box<[u8]>,
+    /// Who looks at judged frames.
+    tap: Option<Tap>,
 }
 
 impl Plane {
@@ -89,6 +93,7 @@ impl Plane {
             lost_total: 0,
             memory: Memory::default(),
             buffer: vec![0; LARGE_EVENT + 1].into_boxed_slice(),
+            tap: None,
         })
     }
 
@@ -338,7 +343,7 @@ impl Dataplane for Plane {
     fn drain(&mut self, news: &mut dyn FnMut(News<'_>)) {
         // First, for what the program then keeps from a socket is in the ring below.
         self.take_answers();
-        let Self { program, ports, routers, memory, buffer, attacher, .. } = self;
+        let Self { program, ports, routers, memory, buffer, attacher, tap, .. } = self;
         if let Some(program) = program {
             program.drain(&mut |event, packet| {
                 // News of a router that was removed, or moved, meanwhile is nobody's.
@@ -353,7 +358,7 @@ impl Dataplane for Plane {
             });
         }
         for (&number, port) in ports.iter_mut() {
-            let listening = port.listening;
+            let (listening, ifindex) = (port.listening, port.key.ifindex);
             let Some(socket) = port.socket() else {
                 continue;
             };
@@ -367,9 +372,18 @@ impl Dataplane for Plane {
                     continue;
                 }
                 let bytes = &buffer[..arrived.len];
-                let Some(accepted) = memory.take(number, bytes, arrived.place, arrived.at) else {
+                let verdict = memory.take(number, bytes, arrived.place, arrived.at);
+                if let (Some(to), Some(judged)) = (&*tap, Judged::of(&verdict)) {
+                    let (at, link, bytes_of) = (arrived.at, Link::Ip, Vec::new());
+                    let shown = Shown { at, ifindex, link, judged, length: 0, bytes: bytes_of };
+                    if !to.show(bytes, arrived.length, shown) {
+                        *tap = None;
+                    }
+                }
+                let Verdict::Accept(accepted) = verdict else { continue };
+                if accepted.meaning != Meaning::News {
                     continue;
-                };
+                }
                 let end = accepted.offset + accepted.length;
                 if let Some(packet) = bytes.get(accepted.offset..end) {
                     news(News {
@@ -416,6 +430,19 @@ impl Dataplane for Plane {
     fn refuse(&mut self, router: RouterId, remarks: u32, counter: Counter) {
         if self.routers.contains_key(&router.0) {
             self.memory.refuse(router.0, remarks, counter);
+        }
+    }
+
+    fn mirror(&mut self, wanted: Wanted) -> std::io::Result<Mirror> {
+        let kernel = self.program.as_ref().map(Program::mirror).transpose()?;
+        let (tap, mirror) = Mirror::new(wanted, kernel);
+        self.tap = Some(tap);
+        Ok(mirror)
+    }
+
+    fn end_mirror(&mut self, why: &'static str) {
+        if let Some(tap) = self.tap.take() {
+            tap.end(why);
         }
     }
 

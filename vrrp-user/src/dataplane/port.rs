@@ -1,4 +1,5 @@
 //! What the rest of the program knows of the dataplane.
+use super::mirror::{Mirror, Wanted};
 use crate::engine::input::{Heard, Stamp};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -134,6 +135,11 @@ pub trait Dataplane: Heard {
     /// Takes back that an advert that was handed over as news, with these remarks, is valid: it is
     /// rejected for `counter`.
     fn refuse(&mut self, router: RouterId, remarks: u32, counter: Counter);
+    /// Shows judged frames from now on to who gets the answer, and to nobody else. Nothing is copied
+    /// before they look or after they stop.
+    fn mirror(&mut self, wanted: Wanted) -> std::io::Result<Mirror>;
+    /// Shows no more, for this reason.
+    fn end_mirror(&mut self, why: &'static str);
     /// What was rejected since last asked, but for what the program rejected.
     fn rejected(&mut self) -> HashMap<Owner, Counts>;
     /// Every open port.

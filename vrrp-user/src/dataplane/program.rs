@@ -104,6 +104,14 @@ pub struct Program {
     /// More records than the ring can hold.
     ring_records: u32,
     messages: Option<Messages>,
+    mirror: KernelMirror,
+}
+
+/// Where the program shows judged frames: its switch, and the ring buffer.
+#[derive(Debug)]
+pub(super) struct KernelMirror {
+    pub(super) switch: OwnedFd,
+    pub(super) ring: OwnedFd,
 }
 
 impl std::fmt::Debug for Program {
@@ -178,6 +186,10 @@ impl Program {
         let events = take(&mut ebpf, name::EVENTS)?;
         let ring_records = settings.ring_bytes / SMALLEST_RECORD + 1;
         let messages = if settings.log { Some(Messages::follow(&mut ebpf)?) } else { None };
+        let mirror = KernelMirror {
+            switch: owned(&ebpf, name::VARIABLES)?,
+            ring: owned(&ebpf, name::MIRRORED)?,
+        };
         let seen_map = take(&mut ebpf, name::SEEN)?;
         // The loader has read the types of the whole kernel.
         sys::trim_memory();
@@ -203,6 +215,7 @@ impl Program {
             events,
             ring_records,
             messages,
+            mirror,
         };
         Ok((program, loaded))
     }
@@ -230,6 +243,12 @@ impl Program {
     /// The maps that count, for another thread to read; there is one who can have them.
     pub(super) const fn counting_maps(&mut self) -> Option<rejects::Maps> {
         self.counting.take()
+    }
+
+    /// Where the program shows judged frames.
+    pub(super) fn mirror(&self) -> io::Result<KernelMirror> {
+        let KernelMirror { switch, ring } = &self.mirror;
+        Ok(KernelMirror { switch: switch.try_clone()?, ring: ring.try_clone()? })
     }
 
     /// Says which port frames of `key` belong to, or that they belong to none.
@@ -364,12 +383,19 @@ fn take<M: TryFrom<Map, Error = MapError>>(
     M::try_from(taken).map_err(|why| LoadError::Map { map, why })
 }
 
+/// One more descriptor of a map that stays where it is.
+fn owned(ebpf: &Ebpf, map: &'static str) -> Result<OwnedFd, LoadError> {
+    let (Map::PerCpuArray(data) | Map::Array(data) | Map::RingBuf(data)) =
+        ebpf.map(map).ok_or(LoadError::Without(map))?
+    else {
+        return Err(LoadError::Without(map));
+    };
+    data.fd().as_fd().try_clone_to_owned().map_err(|why| LoadError::Shared { map, why })
+}
+
 /// One more handle of a map that stays where it is.
 fn again(ebpf: &Ebpf, map: &'static str) -> Result<PerCpu<Counts>, LoadError> {
-    let Some(Map::PerCpuArray(data)) = ebpf.map(map) else { return Err(LoadError::Without(map)) };
-    let descriptor = data.fd().as_fd().try_clone_to_owned();
-    let descriptor = descriptor.map_err(|why| LoadError::Shared { map, why })?;
-    MapData::from_fd(descriptor)
+    MapData::from_fd(owned(ebpf, map)?)
         .map(Map::PerCpuArray)
         .and_then(PerCpu::try_from)
         .map_err(|why| LoadError::Map { map, why })

@@ -22,6 +22,8 @@ pub struct PacketSocket {
 pub struct Arrived {
     /// Its bytes in the buffer.
     pub len: usize,
+    /// All its bytes.
+    pub length: usize,
     /// Where the IP packet begins, and of which family it is.
     pub place: Place,
     /// When it arrived.
@@ -54,6 +56,7 @@ impl PacketSocket {
             };
             return Some(Arrived {
                 len: received.len.min(buffer.len()),
+                length: received.len,
                 place: Place { tags: Tags::default(), family, ip: 0 },
                 at: clock::arrival(
                     received.realtime,

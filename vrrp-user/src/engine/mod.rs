@@ -29,7 +29,7 @@ mod tracked;
 mod tracking;
 mod watch;
 
-use crate::config::model::Name;
+use crate::config::model::{Config, Name};
 use deadlines::Deadlines;
 use faults::World;
 use groups::{Cause, Group};
@@ -152,6 +152,12 @@ impl Engine {
     /// The number of the router with this name.
     pub fn find(&self, name: &str) -> Option<RouterId> {
         self.names.get(name).copied()
+    }
+
+    /// The check scripts of a configuration, and whether they are good where that is known.
+    pub fn scripts(&self, config: &Config) -> Vec<(Name, Option<bool>)> {
+        let scripts = config.scripts.iter().map(|script| &script.name);
+        scripts.map(|name| (name.clone(), self.objects.script_good(name))).collect()
     }
 
     fn heard(&mut self, now: Instant, advert: &Advert, heard: &dyn Heard) {

@@ -84,8 +84,9 @@ pub fn instance(instance: &Instance, style: Style) -> String {
         let why = rule.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
         put("  Rule", format!("{}: {}{why}", rule.rule, rule.state));
     }
-    put("Received", String::new());
-    for (name, count) in instance.counters.iter().filter(|(_, count)| **count > 0) {
+    let counted: Vec<_> = instance.counters.iter().filter(|(_, count)| **count > 0).collect();
+    put("Received", if counted.is_empty() { "nothing" } else { "" }.to_owned());
+    for (name, count) in counted {
         put(&format!("  {name}"), count.to_string());
     }
     text

@@ -5,13 +5,13 @@
 //! written by hand: for thousands of routers the labels of one are put together once, and not for
 //! each of its thirty values.
 use super::gather;
-use crate::config::model::Vip;
-use crate::daemon::advert_loop::View;
-use crate::daemon::past::Histogram;
+use super::histogram::Histogram;
+use super::view::View;
+use crate::config::model::{Name, Vip};
 use crate::dataplane::port::{Path, PortReport};
 use crate::engine::snapshot::{RouterSnapshot, State};
 use crate::net::task::{OwnedReport, Presence};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::time::Duration;
 use vrrp_common::counter::{Counter, Kind};
@@ -25,6 +25,8 @@ pub struct Scrape<'a> {
     pub view: &'a View,
     /// What became of addresses.
     pub owned: &'a HashMap<RouterId, OwnedReport>,
+    /// Check scripts that run at this moment.
+    pub running: &'a BTreeSet<Name>,
     /// Log lines that were dropped.
     pub log_dropped: u64,
     /// Whether the configuration that was read last is in force.
@@ -81,6 +83,7 @@ pub fn text(scrape: &Scrape<'_>) -> String {
         }
     }
     exporters_states(&mut page, &routers);
+    scripts(&mut page, scrape);
     ours(&mut page, scrape, &routers);
     addresses(&mut page, scrape, &routers);
     ports(&mut page, scrape);
@@ -123,6 +126,22 @@ fn exporters_states(page: &mut Page, routers: &Labelled<'_>) {
         for vip in router.instance.vips().skip(router.instance.addresses.len()) {
             let labels = address_labels(router, vip);
             page.value("", "keepalived_vrrp_excluded_state", &labels, number(router.state));
+        }
+    }
+}
+
+/// With keepalived's numbers: one that has not ended yet is as bad as in its dump.
+fn scripts(page: &mut Page, scrape: &Scrape<'_>) {
+    type State = fn(&Scrape<'_>, &Name, Option<bool>) -> bool;
+    let families: [(&str, &str, State); 2] = [
+        ("keepalived_script_status", "Tracker Script Status", |_, _, good| good == Some(true)),
+        ("keepalived_script_state", "Tracker Script State", |s, name, _| s.running.contains(name)),
+    ];
+    for (name, help, state) in families {
+        page.family("", name, "gauge", help);
+        for (script, good) in &scrape.view.scripts {
+            let labels = format!("name=\"{}\"", escaped(script));
+            page.value("", name, &labels, u64::from(state(scrape, script, *good)));
         }
     }
 }

@@ -11,17 +11,22 @@ mod roster;
 pub mod scripts;
 mod watches;
 
-use crate::config::model::Config;
+use crate::config::model::{Config, Name};
 use crate::engine::input::Input;
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 /// Takes what was found to where it is wanted; must not wait.
 pub trait Deliver: Fn(Input) + Send + Sync {}
 impl<F: Fn(Input) + Send + Sync> Deliver for F {}
 
+/// Check scripts that run at this moment.
+pub type Running = Arc<Mutex<BTreeSet<Name>>>;
+
 /// The loop's end of the threads that watch.
 pub struct Tracker {
     deliver: Arc<dyn Deliver>,
+    running: Running,
     scripts: Option<scripts::Handle>,
     files: Option<files::Handle>,
     processes: Option<processes::Handle>,
@@ -36,7 +41,13 @@ impl std::fmt::Debug for Tracker {
 impl Tracker {
     /// Watches nothing yet.
     pub fn new(deliver: Arc<dyn Deliver>) -> Self {
-        Self { deliver, scripts: None, files: None, processes: None }
+        let running = Running::default();
+        Self { deliver, running, scripts: None, files: None, processes: None }
+    }
+
+    /// The check scripts that run, at any time.
+    pub fn running(&self) -> Running {
+        Running::clone(&self.running)
     }
 
     /// Watches what `config` tracks, and nothing else; what was watched before and is still tracked
@@ -44,7 +55,7 @@ impl Tracker {
     pub fn watch(&mut self, config: &Arc<Config>) {
         let deliver = &self.deliver;
         start(&mut self.scripts, !config.scripts.is_empty(), "scripts", || {
-            scripts::Handle::start(Arc::clone(deliver))
+            scripts::Handle::start(Arc::clone(deliver), Running::clone(&self.running))
         });
         start(&mut self.files, !config.files.is_empty(), "files", || {
             files::Handle::start(Arc::clone(deliver))

@@ -3,7 +3,7 @@
 //! A script runs every `interval`, counted from one start to the next. One that is still running
 //! when the next run is due is not started twice. One that takes longer than its `timeout` has
 //! failed, at once, and is then ended with all it started in its process group.
-use super::Deliver;
+use super::{Deliver, Running};
 use crate::config::model::{Config, Name};
 use crate::config::program::Scripts;
 use crate::config::tracked::Script;
@@ -32,12 +32,12 @@ impl Handle {
     ///
     /// # Errors
     /// Where the system has no thread or descriptor left.
-    pub fn start(deliver: Arc<dyn Deliver>) -> std::io::Result<Self> {
+    pub fn start(deliver: Arc<dyn Deliver>, runs: Running) -> std::io::Result<Self> {
         let (wanted, received) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new()
             .name("scripts".to_owned())
-            .spawn(move || runtime.block_on(serve(received, deliver)))?;
+            .spawn(move || runtime.block_on(serve(received, deliver, runs)))?;
         Ok(Self { wanted, thread })
     }
 
@@ -62,7 +62,11 @@ struct Kept {
     going: watch::Sender<Duration>,
 }
 
-async fn serve(mut wanted: mpsc::UnboundedReceiver<Arc<Config>>, deliver: Arc<dyn Deliver>) {
+async fn serve(
+    mut wanted: mpsc::UnboundedReceiver<Arc<Config>>,
+    deliver: Arc<dyn Deliver>,
+    runs: Running,
+) {
     let mut kept: HashMap<Name, Kept> = HashMap::new();
     let mut running = JoinSet::new();
     loop {
@@ -82,8 +86,8 @@ async fn serve(mut wanted: mpsc::UnboundedReceiver<Arc<Config>>, deliver: Arc<dy
                 Some(old) if same(&old) => old,
                 _ => {
                     let (going, gone) = watch::channel(GRACE);
-                    let task = (Arc::clone(script), runnable.clone(), gone, Arc::clone(&deliver));
-                    running.spawn(repeat(task.0, task.1, task.2, task.3));
+                    let told = (Arc::clone(&deliver), Running::clone(&runs));
+                    running.spawn(repeat(Arc::clone(script), runnable.clone(), gone, told));
                     Kept { script: Arc::clone(script), runnable, going }
                 }
             };
@@ -116,7 +120,7 @@ async fn repeat(
     script: Arc<Script>,
     runnable: Runnable,
     mut gone: watch::Receiver<Duration>,
-    deliver: Arc<dyn Deliver>,
+    (deliver, runs): (Arc<dyn Deliver>, Running),
 ) {
     // The runtime's own timers have a grain of a millisecond, and so has keepalived's `interval`.
     let mut due = interval(script.interval.max(Duration::from_millis(1)));
@@ -127,6 +131,7 @@ async fn repeat(
             _ = due.tick() => {}
             () = told(&mut gone) => return,
         }
+        let _runs = Run::begin(&runs, &script.name);
         let failure = match runnable.start(&[]) {
             Err(e) => Some(format!("cannot be started: {e}")),
             Ok(mut run) => tokio::select! {
@@ -149,6 +154,26 @@ async fn repeat(
             },
         };
         report(&script, &deliver, &mut last, failure);
+    }
+}
+
+/// One run, among those that run for as long as this is there.
+struct Run<'a>(&'a Running, &'a Name);
+
+impl<'a> Run<'a> {
+    fn begin(runs: &'a Running, name: &'a Name) -> Self {
+        if let Ok(mut runs) = runs.lock() {
+            runs.insert(name.clone());
+        }
+        Self(runs, name)
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut runs) = self.0.lock() {
+            runs.remove(self.1);
+        }
     }
 }
 

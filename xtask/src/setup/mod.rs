@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, bail};
 use record::Record;
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 /// Where our tools are kept.
 fn tools() -> PathBuf {
@@ -32,6 +32,7 @@ pub(crate) fn run(check: bool) -> Result<ExitCode> {
     match Record::load().and_then(|record| record.fits().map(|()| record)) {
         Ok(record) => {
             println!("setup: {record}: ready");
+            doctor();
             return Ok(ExitCode::SUCCESS);
         }
         Err(why) if check => {
@@ -42,7 +43,27 @@ pub(crate) fn run(check: bool) -> Result<ExitCode> {
         Err(_) => {}
     }
     ensure()?;
+    doctor();
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the machine needs beside a compiler is the program's own to say: `xvrrp doctor`, where it is
+/// built. Its findings do not make a setup fail.
+fn doctor() {
+    let built = ["release", "debug"].map(|profile| workspace().join("target").join(profile));
+    let built = built.into_iter().map(|folder| folder.join("xvrrp")).find(|path| path.exists());
+    let Some(binary) = built else {
+        println!("setup: next: cargo xtask run; or cargo build, then target/debug/xvrrp doctor");
+        return;
+    };
+    println!("setup: {} doctor, which with names of interfaces tries them:", binary.display());
+    let looked = match Privilege::now().command(&binary) {
+        Some(mut command) => command.arg("doctor").status(),
+        None => Command::new(&binary).arg("doctor").status(),
+    };
+    if let Err(why) = looked {
+        println!("setup: {}: {why}", binary.display());
+    }
 }
 
 /// Sets up what is missing; silent when nothing is.

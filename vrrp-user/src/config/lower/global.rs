@@ -2,6 +2,7 @@
 use super::value;
 use crate::config::findings::Findings;
 use crate::config::model::{Defaults, Globals, Name};
+use crate::config::place::Place;
 use crate::config::program::Program;
 use crate::config::tree::Node;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -73,6 +74,42 @@ pub(in crate::config) struct GarpDraft {
 
 pub(super) fn text(node: &Node) -> Option<String> {
     node.arguments().first().map(|word| word.text.to_string())
+}
+
+/// Whoever can reach the place can read all of it, and no password is asked for.
+pub(super) fn metrics(global: &mut Global, node: &Node, findings: &mut Findings) {
+    let [word, more @ ..] = node.arguments() else { return };
+    let place: Place = match word.text.parse() {
+        Ok(place) => place,
+        Err(why) => {
+            let what = format!("`{}` is no place for metrics", word.text);
+            findings.error("bad-place", word.span, what).label(&why);
+            return;
+        }
+    };
+    let exposed = match more.first() {
+        None => false,
+        Some(word) if &*word.text == "exposed" => true,
+        Some(word) => {
+            let what = format!("`{}` says nothing of metrics", word.text);
+            findings.error("bad-place", word.span, what).label("expected `exposed`, or nothing");
+            return;
+        }
+    };
+    if let Place::Tcp(address) = &place
+        && !address.ip().is_loopback()
+        && !exposed
+    {
+        findings
+            .error(
+                "bad-place",
+                word.span,
+                format!("metrics at {address} can be read from elsewhere"),
+            )
+            .label(format!("say `metrics {address} exposed` if that is meant"));
+        return;
+    }
+    global.own.metrics = Some(place);
 }
 
 pub(super) fn version(global: &mut Global, node: &Node, findings: &mut Findings) {

@@ -1,7 +1,7 @@
 //! What does `global_defs` say.
 use super::program::{program, user};
 use super::{scheduling, value};
-use crate::config::keyword::{Keyword, Shape, built, ignored, not_built, obsolete};
+use crate::config::keyword::{Keyword, Shape, built, ignored, not_built, obsolete, ours};
 use std::time::Duration;
 
 pub(super) use super::global::*;
@@ -35,6 +35,12 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
         Shape::Value,
         version,
         "2 or 3: the version of IPv4 instances; default 2",
+    ),
+    ours(
+        "metrics",
+        Shape::Words(1, 2),
+        metrics,
+        "serve metrics for Prometheus at ADDRESS:PORT, :PORT or a path",
     ),
     built("vrrp_mcast_group4", Shape::Value, group_v4, "destination of IPv4 adverts"),
     built("vrrp_mcast_group6", Shape::Value, group_v6, "destination of IPv6 adverts"),

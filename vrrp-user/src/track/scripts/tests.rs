@@ -50,7 +50,7 @@ fn start() -> (Handle, Arc<Heard>) {
         let Input::Script { name, succeeded } = input else { panic!("{input:?}") };
         into.0.lock().unwrap().push((name.to_string(), succeeded));
     };
-    (Handle::start(Arc::new(deliver)).unwrap(), heard)
+    (Handle::start(Arc::new(deliver), Running::default()).unwrap(), heard)
 }
 
 fn script(folder: &Folder, name: &str, text: &str, interval: u64, timeout: u64) -> Arc<Script> {
