@@ -12,6 +12,7 @@ use crate::config::model::{Config, Instance, Name, Transport, Vip};
 use crate::config::tracked::SyncGroup;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use vrrp_common::ident::{RouterId, Version};
 use vrrp_common::time::Instant;
 
@@ -171,6 +172,12 @@ impl Router {
         let vips: Vec<Vip> = old.vips().cloned().collect();
         let counts = self.take_prevented();
         self.carry_prevented(&vips, &counts, cx.world);
+        // Counted from the first lower advert, as it is.
+        let (before, after) = (old.preempt_delay, self.instance.preempt_delay);
+        self.patient_until = self.patient_until.and_then(|until| {
+            let begun = until.as_nanos().saturating_sub(nanos(before));
+            (!after.is_zero()).then(|| Instant::from_nanos(begun.saturating_add(nanos(after))))
+        });
         match self.state {
             State::Backup => {
                 // Version 2 takes no other interval than ours; version 3 follows the master's.
@@ -190,10 +197,8 @@ impl Router {
                 if garp.refresh != old.garp.refresh {
                     self.timers.refresh = (!garp.refresh.is_zero()).then(|| cx.now + garp.refresh);
                 }
-                if !old.vips().eq(new.vips()) || old.routes != new.routes {
-                    let announce = garp.repeat;
-                    cx.outputs.push_back(Output::Own { router: cx.id, own: true, announce });
-                }
+                // What it owns from now on was said with its new configuration: what is new of that
+                // is announced, and what stays is not.
             }
             State::Initialize | State::Fault => {
                 self.master_interval = self.instance.advert_interval;
@@ -221,6 +226,10 @@ fn same_router(old: &Instance, new: &Instance) -> bool {
         && old.interface == new.interface
         && old.family == new.family
         && old.version == new.version
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The number of the router at `index`. There is memory for fewer than 2^32 routers.
