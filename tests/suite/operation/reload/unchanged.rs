@@ -193,7 +193,8 @@ fn backup_among_changes(mode: &str) {
     let _port = bed.switch.attach(&peer, "eth0");
     peer.ip("addr add 10.0.0.2/24 dev eth0");
     let stays = plain().line("track_interface {\n        eth4 weight 5\n    }");
-    let _master = Daemon::start(Kind::Xvrrp, &peer, &file("", &[plain().priority(200)]));
+    let master = Daemon::start(Kind::Xvrrp, &peer, &file("", &[plain().priority(200)]));
+    master.wait_state(0, "VI_1", "MASTER", SOON);
     let daemon = Daemon::start_with(Kind::Xvrrp, &bed.us, &among(&stays, 3), &["--xdp-mode", mode]);
     daemon.wait_state(0, "VI_1", "BACKUP", SOON);
     wire.wait_advert(wire.mark(), "10.0.0.2", SOON, |advert| advert.priority() == 200);
