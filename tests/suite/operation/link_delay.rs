@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use vrrp_tests::gate::{self, Need};
 use vrrp_tests::lab::cases::{Case, case, run_all};
-use vrrp_tests::lab::conf::file;
+use vrrp_tests::lab::conf::{Vrrp, file};
 use vrrp_tests::lab::daemon::{Daemon, Kind};
 use vrrp_tests::lab::stall::late;
 use vrrp_tests::lab::switch::Port;
+use vrrp_tests::lab::wait::eventually;
 
 use crate::{Bed, SOON, plain};
 
@@ -15,26 +16,32 @@ const DOWN: Duration = Duration::from_secs(1);
 const UP: Duration = Duration::from_secs(2);
 /// A flap that is over before it counts.
 const FLAP: Duration = Duration::from_millis(400);
+/// What becomes of both where an advert is sent each tenth of a second.
+const SHORTENED: Duration = Duration::from_micros(199_610);
 /// How early and how late something may be told.
 const EARLY: Duration = Duration::from_millis(50);
 const LATE: Duration = Duration::from_millis(300);
 
 fn cases(kind: Kind) -> Vec<Case<'static>> {
     let case = |name: &str, work: fn(Kind)| case(format!("{name}, {kind:?}"), move || work(kind));
-    vec![case("its own interface", own_interface), case("a tracked one", tracked_interface)]
+    vec![
+        case("its own interface", own_interface),
+        case("its own interface, for too long", shortened),
+        case("a tracked one", tracked_interface),
+    ]
 }
 
 #[test]
 fn link_delay() {
     if gate::open(&[Need::Root]) {
-        run_all(2, cases(Kind::Xvrrp));
+        run_all(3, cases(Kind::Xvrrp));
     }
 }
 
 #[test]
 fn link_delay_in_keepalived() {
     if gate::open(&[Need::Root, Need::Keepalived]) {
-        run_all(2, cases(Kind::Keepalived));
+        run_all(3, cases(Kind::Keepalived));
     }
 }
 
@@ -48,8 +55,8 @@ fn after(begun: Instant, delay: Duration, what: &str) {
     }
 }
 
-/// A link goes for a moment, goes, comes for a moment, and comes.
-fn flaps(daemon: &Daemon, port: &Port) {
+/// A link goes for a moment, goes, comes for a moment, and comes. `silence` makes it master.
+fn flaps(daemon: &Daemon, port: &Port, silence: Duration) {
     let said = daemon.mark();
     for _ in 0..3 {
         port.cut();
@@ -78,7 +85,7 @@ fn flaps(daemon: &Daemon, port: &Port) {
     daemon.wait_state(said, "VI_1", "BACKUP", SOON);
     after(begun, UP, "BACKUP");
     daemon.wait_state(said, "VI_1", "MASTER", SOON);
-    after(begun, UP + Duration::from_nanos(360_937_500), "MASTER");
+    after(begun, UP + silence, "MASTER");
 }
 
 fn delays(interface: &str) -> String {
@@ -86,13 +93,31 @@ fn delays(interface: &str) -> String {
     format!("interface_up_down_delays {{\n    {interface} {down} {up}\n}}\n")
 }
 
+/// Longer than an advert takes: with a hundred milliseconds both shorten the delays.
 fn own_interface(kind: Kind) {
+    let bed = Bed::new();
+    let instance = Vrrp { interval: "1.2".into(), ..plain().priority(250) };
+    let config = file("", &[instance]) + &delays("eth0");
+    let daemon = Daemon::start(kind, &bed.us, &config);
+    daemon.wait_state(0, "VI_1", "MASTER", SOON);
+    // Three intervals, and six parts in 256 of one.
+    flaps(&daemon, &bed.port, Duration::from_millis(1200) * 774 / 256);
+    eventually(SOON, "its address", || bed.us.has("eth0", "10.0.0.100/24").then_some(()));
+}
+
+fn shortened(kind: Kind) {
     let bed = Bed::new();
     let config = file("", &[plain()]) + &delays("eth0");
     let daemon = Daemon::start(kind, &bed.us, &config);
     daemon.wait_state(0, "VI_1", "MASTER", SOON);
-    flaps(&daemon, &bed.port);
-    assert!(bed.us.has("eth0", "10.0.0.100/24"));
+    let (said, begun) = (daemon.mark(), Instant::now());
+    bed.port.cut();
+    daemon.wait_state(said, "VI_1", "FAULT", SOON);
+    after(begun, SHORTENED, "FAULT");
+    let begun = Instant::now();
+    bed.port.mend();
+    daemon.wait_state(said, "VI_1", "BACKUP", SOON);
+    after(begun, SHORTENED, "BACKUP");
 }
 
 fn tracked_interface(kind: Kind) {
@@ -102,6 +127,6 @@ fn tracked_interface(kind: Kind) {
     let config = file("", &[instance]) + &delays("eth4");
     let daemon = Daemon::start(kind, &bed.us, &config);
     daemon.wait_state(0, "VI_1", "MASTER", SOON);
-    flaps(&daemon, &far);
-    assert!(bed.us.has("eth0", "10.0.0.100/24"));
+    flaps(&daemon, &far, Duration::from_nanos(360_937_500));
+    eventually(SOON, "its address", || bed.us.has("eth0", "10.0.0.100/24").then_some(()));
 }

@@ -10,7 +10,7 @@ use super::snapshot::State;
 use super::tracking::Tracking;
 use crate::config::model::{Config, Instance, Name, Transport, Vip};
 use crate::config::tracked::SyncGroup;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use vrrp_common::ident::{RouterId, Version};
@@ -31,6 +31,12 @@ impl Engine {
                 self.stop(now, number(index));
             }
         }
+        // Before a shorter delay of a link puts one of them into FAULT.
+        let members = config.groups.iter().flat_map(|group| &group.members);
+        let ran: BTreeSet<RouterId> = members
+            .filter_map(|member| self.find(member))
+            .filter(|id| self.routers[id.index()].as_ref().is_some_and(Router::runs))
+            .collect();
         // keepalived: only a process that starts waits.
         let start_at = (!self.running && !config.globals.startup_delay.is_zero())
             .then(|| now + config.globals.startup_delay);
@@ -51,7 +57,7 @@ impl Engine {
                 None => self.start(now, instance, group, start_at),
             }
         }
-        self.regroup(now, config);
+        self.regroup(now, config, &ran);
     }
 
     /// Stops every router.
@@ -137,7 +143,7 @@ impl Engine {
     }
 
     /// Makes the groups those of the configuration, and has each looked at.
-    fn regroup(&mut self, now: Instant, config: &Config) {
+    fn regroup(&mut self, now: Instant, config: &Config, ran: &BTreeSet<RouterId>) {
         let mut old = std::mem::take(&mut self.groups);
         self.unsettled.clear();
         for new in &config.groups {
@@ -145,8 +151,7 @@ impl Engine {
                 new.members.iter().filter_map(|member| self.find(member)).collect();
             // Who joins a group that runs runs with it, as a script that is new to a router that
             // runs does not stop it.
-            let runs = |id: &RouterId| self.routers[id.index()].as_ref().is_some_and(Router::runs);
-            if members.iter().any(runs) {
+            if members.iter().any(|id| ran.contains(id)) {
                 for id in &*members {
                     self.act(now, *id, |router, cx| {
                         if std::mem::take(&mut router.waits) {

@@ -22,6 +22,7 @@ use super::keyword::{Keyword, Shape, apply, built, ignored, not_built, obsolete,
 use super::model::Config;
 use super::tree::Node;
 use globals::Global;
+use std::sync::Arc;
 use ties::{Kind, Objects};
 
 /// The blocks of the top level, in the order of the text.
@@ -86,7 +87,8 @@ pub(super) static ROOT: &[Keyword<Root>] = &[
         "interface_up_down_delays",
         Shape::Block,
         |root, node, _| root.link_delays.push(node.clone()),
-        "INTERFACE DOWN [UP] a line: seconds a change must last to count; UP is 0 unless given",
+        "INTERFACE DOWN [UP] a line: seconds a change must last to count; UP is 0 unless given; on an \
+         instance's own interface less than two adverts take",
     ),
     built(
         "instance",
@@ -120,9 +122,13 @@ pub(super) static ROOT: &[Keyword<Root>] = &[
 ];
 
 /// Understands the whole tree. What comes back is of use only if no error was found.
-pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
+///
+/// Of a large configuration the tree is most of the memory, so each part of it goes when it is
+/// understood.
+pub(super) fn lower(nodes: Vec<Node>, findings: &mut Findings) -> Config {
     let mut root = Root::default();
-    apply("", ROOT, &mut root, nodes, findings);
+    apply("", ROOT, &mut root, &nodes, findings);
+    drop(nodes);
     if root.instances.is_empty() && !findings.failed() {
         findings
             .error_anywhere("no-instance", "there is no `vrrp_instance`, so nothing to do")
@@ -132,17 +138,18 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     apply("global_defs", globals::GLOBALS, &mut global, &root.globals, findings);
     global.own.namespace = root.namespace.take();
     global.own.dump_files.instance = root.instance.take();
+    let none = root.instances.is_empty();
     let mut instances = Vec::with_capacity(root.instances.len());
-    for node in &root.instances {
-        let draft = instance::read(node, findings);
-        if let Some(instance) = finish::finish(node, draft, &global, findings) {
-            instances.push(instance);
+    for node in root.instances {
+        let draft = instance::read(&node, findings);
+        if let Some((instance, spans)) = finish::finish(&node, draft, &global, findings) {
+            instances.push((Arc::new(instance), spans));
         }
     }
     across::check(&instances, findings);
     let scripts = root.scripts.iter().filter_map(|node| watched::script(node, findings));
     let scripts: Vec<_> = scripts.collect();
-    let files = root.files.iter().filter_map(|node| watched::file(node, findings));
+    let files = root.files.into_iter().filter_map(|node| watched::file(&node, findings));
     let files: Vec<_> = files.collect();
     let processes =
         root.processes.iter().filter_map(|node| watched::tracked_process(node, findings));
@@ -159,14 +166,16 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     for node in &root.link_delays {
         group::link_delays(node, &mut link_delays, findings);
     }
-    if root.instances.is_empty() && !findings.has_errors() {
+    let all = instances.iter().map(|(instance, _)| &**instance);
+    group::bound_delays(&mut link_delays, all, findings);
+    if none && !findings.has_errors() {
         findings
             .error_anywhere("no-instance", "there is no `vrrp_instance`: nothing to run")
             .help("add a `vrrp_instance` block");
     }
     Config {
         globals: global.finish(),
-        instances: instances.into_iter().map(|(instance, _)| instance.into()).collect(),
+        instances: instances.into_iter().map(|(instance, _)| instance).collect(),
         groups,
         scripts: objects.scripts.used(findings),
         files: objects.files.used(findings),
