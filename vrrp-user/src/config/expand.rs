@@ -192,14 +192,17 @@ impl Expander<'_> {
             }
             break;
         }
-        if let Some(name) = line.text.find("${_RANDOM").or_else(|| line.text.find("${_ENV")) {
+        let uses = line.text.contains('$');
+        let unknown = || line.text.find("${_RANDOM").or_else(|| line.text.find("${_ENV"));
+        if let Some(name) = uses.then(unknown).flatten() {
             self.findings.error(
                 "not-built",
                 line.span(name, line.text.len()),
                 "`${_RANDOM}` and `${_ENV}` are known to keepalived and not built yet",
             );
         }
-        if let Some((start, end, name, defined)) = self.variables.leftover(&line.text) {
+        let leftover = || self.variables.leftover(&line.text);
+        if let Some((start, end, name, defined)) = uses.then(leftover).flatten() {
             let span = line.span(start, end);
             if defined {
                 self.findings

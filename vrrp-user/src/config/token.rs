@@ -1,7 +1,6 @@
 //! Which words and braces does a line hold.
 use super::findings::{Findings, Span};
 use super::model::Name;
-use std::collections::HashSet;
 
 /// A word after quoting was undone.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,20 +11,29 @@ pub(super) struct Word {
     pub(super) span: Span,
 }
 
-/// Every different word once: a large file has the same few keywords and interfaces thousands of
-/// times, and what it names becomes a name of the model as it is.
-#[derive(Default)]
-pub(super) struct Words(HashSet<Name>);
+/// The words that came last: a large file has the same few keywords and interfaces thousands of
+/// times, which then are there once, and what it names becomes a name of the model as it is.
+pub(super) struct Words(Vec<Option<Name>>);
+
+impl Default for Words {
+    fn default() -> Self {
+        Self(vec![None; Self::ROOM])
+    }
+}
 
 impl Words {
-    fn intern(&mut self, text: &str) -> Name {
-        match self.0.get(text) {
-            Some(known) => known.clone(),
-            None => {
-                let new = Name::from(text);
-                self.0.insert(new.clone());
-                new
-            }
+    const ROOM: usize = 1024;
+
+    fn share(&mut self, text: &str) -> Name {
+        // Fowler-Noll-Vo: whoever makes words collide makes them come anew, which is no harm.
+        let hash = text
+            .bytes()
+            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let place = (hash ^ hash >> 15) as usize % Self::ROOM;
+        match self.0.get_mut(place) {
+            Some(Some(known)) if **known == *text => known.clone(),
+            Some(other) => other.insert(text.into()).clone(),
+            None => text.into(),
         }
     }
 }
@@ -182,7 +190,7 @@ pub(super) fn split(
         let plain = plain(&text[start..]);
         if plain > 0 {
             let span = line.span(start, start + plain);
-            let text = words.intern(&text[start..start + plain]);
+            let text = words.share(&text[start..start + plain]);
             tokens.push(Token::Word(Word { text, span }));
             // All of it is ASCII.
             for _ in 1..plain {
@@ -236,7 +244,7 @@ pub(super) fn split(
                     next = rest.next_if(|(_, c)| !c.is_whitespace() && *c != '{' && *c != '}');
                 }
                 let span = line.span(start, end);
-                tokens.push(Token::Word(Word { text: words.intern(&word), span }));
+                tokens.push(Token::Word(Word { text: words.share(&word), span }));
             }
         }
     }

@@ -14,8 +14,10 @@ pub(super) struct Variables {
 }
 
 /// A use of a variable in a line.
-struct Use<'a> {
+struct Use<'a, 'v> {
     name: &'a str,
+    /// What it stands for.
+    value: &'v [Rc<Line>],
     start: usize,
     end: usize,
 }
@@ -63,10 +65,9 @@ impl Variables {
         let mut done = 0;
         while let Some(found) = self.next_use(&line.text, done) {
             let span = line.span(found.start, found.end);
-            let value = self.values.get(found.name).map_or(&[][..], Vec::as_slice);
             out.append(line, done, found.start);
             done = found.end;
-            match value {
+            match found.value {
                 [first, middle @ .., last] => {
                     // The text around the use goes to the first and the last line.
                     out.append(first, 0, first.text.len());
@@ -115,14 +116,14 @@ impl Variables {
                 );
                 return false;
             }
-            match self.values.get(found.name).map(Vec::as_slice) {
-                Some([only]) => {
+            match found.value {
+                [only] => {
                     if !self.flatten(&only.text, depth - 1, out, span, findings) {
                         return false;
                     }
                 }
-                Some([]) | None => {}
-                Some(_) => {
+                [] => {}
+                _ => {
                     findings.error(
                         "variable-lines",
                         span,
@@ -156,7 +157,7 @@ impl Variables {
     }
 
     /// The next use of a defined variable at or after `from`.
-    fn next_use<'a>(&self, text: &'a str, from: usize) -> Option<Use<'a>> {
+    fn next_use<'a>(&self, text: &'a str, from: usize) -> Option<Use<'a, '_>> {
         let mut from = from;
         loop {
             let start = from + text.get(from..)?.find('$')?;
@@ -173,11 +174,11 @@ impl Variables {
                     (name, after.is_none_or(char::is_whitespace).then_some(name.len() + 1))
                 }
             };
-            match len {
-                Some(len) if self.values.contains_key(name) => {
-                    return Some(Use { name, start, end: start + len });
+            match len.and_then(|len| Some((len, self.values.get(name)?))) {
+                Some((len, value)) => {
+                    return Some(Use { name, value, start, end: start + len });
                 }
-                _ => from = start + 1,
+                None => from = start + 1,
             }
         }
     }

@@ -334,6 +334,8 @@ fn membership(
 ) -> (Vec<Tied>, HashMap<Name, usize>) {
     let known: HashMap<&str, (&Name, Span)> = instances
         .iter()
+        // Of use only where there are groups.
+        .filter(|_| !drafts.is_empty())
         .map(|(instance, spans)| (&*instance.name, (&instance.name, spans.name)))
         .collect();
     let mut groups: Vec<Tied> = Vec::new();

@@ -111,10 +111,10 @@ fn who_runs_what() {
          notify_stop /s\nnotify_master_rx_lower_pri /l\nnotify_deleted\n{VIP}"
     ))
     .notify;
-    let Some(Program { words, user: who, origin }) = all.any else { panic!("notify") };
+    let Program { words, user: who, origin } = *all.any.expect("notify");
     assert_eq!((words, who, origin.line), (vec!["/n".into(), "a".into()], user("u", Some("g")), 4));
     assert_eq!(all.master.and_then(|program| program.user), user("u", None));
-    let first = |program: Option<Program>| program.map(|program| program.words[0].clone());
+    let first = |program: Option<Box<Program>>| program.map(|program| program.words[0].clone());
     let others = [all.backup, all.fault, all.stop, all.lower].map(first);
     assert_eq!(others.map(Option::unwrap_or_default), ["/b", "/f", "/s", "/l"]);
     assert!(all.deleted.given && all.deleted.program.is_none());
