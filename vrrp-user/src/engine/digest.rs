@@ -20,7 +20,9 @@ impl Engine {
         for (router, number) in self.routers.iter().zip(0..) {
             router.is_some().hash(into);
             if let Some(router) = router {
-                router.digest(now, heard.stamp(RouterId(number)), self.generations, into);
+                let id = RouterId(number);
+                router.digest(now, heard.stamp(id), self.generations, into);
+                self.deadlines.of(id).map(|at| from(now, at)).hash(into);
             }
         }
     }

@@ -18,6 +18,7 @@ const UNSAFE: [&str; 14] = [
     "vrrp-ebpf/src/packet.rs",
     "vrrp-ebpf/src/tables.rs",
     "vrrp-user/src/dataplane/pod.rs",
+    "vrrp-user/src/dataplane/link.rs",
     "vrrp-user/src/dataplane/shared.rs",
     "vrrp-user/src/dataplane/sys.rs",
     "vrrp-user/src/net/sys.rs",
