@@ -191,8 +191,8 @@ fn thousands_of_instances_load_at_once() {
 /// What a short text can become is bounded, in time and in memory, and it is said where and why.
 #[test]
 fn hostile_expansions_come_to_an_end() {
-    let instance = "vrrp_instance v${A}.${B}.${C} {\n}";
     let word = "w".repeat(1000);
+    let instance = format!("vrrp_instance {word}${{A}}.${{B}}.${{C}} {{\n}}");
     let bombs = [
         // A thousand million instances.
         ("too-long", format!("~SEQ(A,1,1000) ~SEQ(B,1,1000) ~SEQ(C,1,1000) {instance}\n")),
