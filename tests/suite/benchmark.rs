@@ -8,9 +8,10 @@ use vrrp_tests::bench::scenario::Plan;
 use vrrp_tests::bench::subject::Subject;
 use vrrp_tests::gate::{self, Need};
 use vrrp_tests::lab::daemon::{Directory, binary};
+use vrrp_tests::lab::netns::Namespace;
 
 fn plan(subjects: Vec<Subject>) -> Plan {
-    Plan { binary: binary(), subjects, repetitions: 1, quick: true }
+    Plan { binary: binary(), subjects, repetitions: 1, quick: true, cable: None }
 }
 
 /// The one figure of a metric that a short run has for a subject.
@@ -100,4 +101,29 @@ fn packets_have_a_cost() {
         (of("empty program"), of("VRRPv3, IPv4, 1 address"), of("VRRPv3, IPv4, 255 addresses"));
     assert!(empty > 0.0 && empty < one && one < all, "{empty} {one} {all}");
     written(&record);
+}
+
+/// On a cable between two interfaces that were there before, and are again afterwards.
+#[test]
+fn a_real_cable_is_borrowed_and_given_back() {
+    if !gate::open(&[Need::Root, Need::Bpf]) {
+        return;
+    }
+    let host = Namespace::new("host");
+    host.ip("link add left type veth peer name right");
+    let mut record = Record::new();
+    let plan =
+        Plan { cable: Some(("left".to_owned(), "right".to_owned())), ..plan(vec![Subject::Xvrrp]) };
+    host.enter(|| {
+        plan.run("mass-takeover", &mut record).expect("left out");
+        plan.run("active", &mut record).expect("measured");
+    });
+    assert!(figure(&record, Subject::Xvrrp, "adverts sent") > 50.0);
+    for name in ["left", "right"] {
+        host.ip(&format!("link show dev {name}"));
+    }
+    let missing = Plan { cable: Some(("left".to_owned(), "nowhere".to_owned())), ..plan };
+    let why = host.enter(|| missing.run("active", &mut Record::new())).expect_err("no interface");
+    assert!(why.contains("nowhere"), "{why}");
+    host.ip("link show dev left");
 }

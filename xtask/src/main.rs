@@ -58,7 +58,7 @@ enum Verb {
         /// scale, memory
         scenarios: Vec<String>,
         /// Whom to compare with, as often as wanted: keepalived, keepalived-rt (with
-        /// `vrrp_rt_priority`), sockets (xvrrp without XDP)
+        /// `vrrp_rt_priority`), frr, sockets (xvrrp without XDP)
         #[arg(long, value_name = "PEER")]
         against: Vec<String>,
         /// Small sizes, short, few repetitions
@@ -70,6 +70,13 @@ enum Verb {
         /// Where the report goes
         #[arg(long, value_name = "FOLDER")]
         output: Option<PathBuf>,
+        /// Not over virtual cables but from this interface of the machine, which gets a namespace of
+        /// its own for the time and loses its addresses
+        #[arg(long, value_name = "INTERFACE", requires = "peer")]
+        dut: Option<String>,
+        /// To this one, at the other end of the cable
+        #[arg(long, value_name = "INTERFACE", requires = "dut")]
+        peer: Option<String>,
     },
     /// Everything a change must pass: format, lints, dependencies, invariants, tests
     Ci,
@@ -110,8 +117,9 @@ fn main() -> ExitCode {
         Verb::Run { demo, release, daemon } if daemon.is_empty() => run::lab(demo, release),
         Verb::Run { release, daemon, .. } => run::daemon(&daemon, release),
         Verb::Test { filter } => suites::run(&filter),
-        Verb::Bench { scenarios, against, quick, repetitions, output } => {
-            bench::run(&bench::Plan { scenarios, against, quick, repetitions, output })
+        Verb::Bench { scenarios, against, quick, repetitions, output, dut, peer } => {
+            let cable = dut.zip(peer);
+            bench::run(&bench::Plan { scenarios, against, quick, repetitions, output, cable })
         }
         Verb::Ci => ci::run(),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),

@@ -7,7 +7,9 @@ use std::io;
 
 use rustix::net::netdevice::name_to_index;
 
-use super::topology::Bed;
+use super::topology::{Bed, dut_port};
+use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd};
+use xvrrp::dataplane::link::Link;
 
 const PROG_LOAD: i32 = 5;
 const PROG_TEST_RUN: i32 = 10;
@@ -18,6 +20,8 @@ const BATCH: u32 = 64;
 
 /// `r0 = XDP_TX; exit`.
 static BOUNCE: [u64; 2] = [0x0000_0003_0000_00b7, 0x0000_0000_0000_0095];
+/// `r0 = XDP_PASS; exit`.
+static PASS: [u64; 2] = [0x0000_0002_0000_00b7, 0x0000_0000_0000_0095];
 static LICENSE: [u8; 4] = *b"MIT\0";
 
 /// The beginning of `union bpf_attr` for a load.
@@ -65,8 +69,27 @@ struct Context {
 
 /// The program, and the interface frames seem to come in by.
 pub struct Bouncer {
-    program: u32,
+    program: OwnedFd,
     ingress: u32,
+}
+
+/// A program of two instructions.
+fn load(instructions: &'static [u64; 2]) -> io::Result<OwnedFd> {
+    let mut load = Load {
+        kind: PROG_TYPE_XDP,
+        instructions: 2,
+        at: instructions.as_ptr().addr() as u64,
+        license: LICENSE.as_ptr().addr() as u64,
+        rest: [0; 16],
+    };
+    let program = i32::try_from(bpf(PROG_LOAD, &mut load)?).map_err(io::Error::other)?;
+    // SAFETY: a new descriptor that nobody else has.
+    Ok(unsafe { OwnedFd::from_raw_fd(program) })
+}
+
+fn index(name: &str) -> io::Result<u32> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
+    Ok(name_to_index(&socket, name)?)
 }
 
 impl Bouncer {
@@ -75,19 +98,18 @@ impl Bouncer {
     /// # Errors
     /// Where the kernel takes no such program.
     pub fn new(bed: &Bed) -> io::Result<Self> {
-        let ingress = bed.peer.enter(|| {
-            let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
-            Ok::<_, io::Error>(name_to_index(&socket, &bed.ports[0])?)
-        })?;
-        let mut load = Load {
-            kind: PROG_TYPE_XDP,
-            instructions: 2,
-            at: BOUNCE.as_ptr().addr() as u64,
-            license: LICENSE.as_ptr().addr() as u64,
-            rest: [0; 16],
-        };
-        let program = bpf(PROG_LOAD, &mut load)?;
-        Ok(Self { program: u32::try_from(program).map_err(io::Error::other)?, ingress })
+        let ingress = bed.peer.enter(|| index(&bed.ports[0]))?;
+        Ok(Self { program: load(&BOUNCE)?, ingress })
+    }
+
+    /// Has such frames delivered to the machine under test although it has no program of its own, for
+    /// as long as the answer is kept.
+    ///
+    /// # Errors
+    /// Where the kernel does not do it.
+    pub fn let_pass(&self, bed: &Bed) -> io::Result<Link> {
+        let program = load(&PASS)?;
+        bed.dut.enter(|| Link::create(program.as_fd(), index(&dut_port(0))?, true))
     }
 
     /// Sends `frame` so many times; the nanoseconds each took, its reception included.
@@ -105,7 +127,7 @@ impl Bouncer {
             egress: 0,
         };
         let mut run = TestRun {
-            program: self.program,
+            program: u32::try_from(self.program.as_raw_fd()).map_err(io::Error::other)?,
             data_size_in: len,
             data_in: frame.as_ptr().addr() as u64,
             repeat: times,
@@ -117,13 +139,6 @@ impl Bouncer {
         };
         bed.peer.enter(|| bpf(PROG_TEST_RUN, &mut run))?;
         Ok(run.duration)
-    }
-}
-
-impl Drop for Bouncer {
-    fn drop(&mut self) {
-        // SAFETY: the descriptor was opened by `new` and is used nowhere else.
-        unsafe { libc::close(self.program.cast_signed()) };
     }
 }
 

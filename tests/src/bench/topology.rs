@@ -1,6 +1,7 @@
 //! Where do many routers run: two namespaces, cables between them, and a configuration for both
 //! daemons.
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::lab::daemon::Directory;
 use crate::lab::frame::{Packet, Path, v3};
@@ -20,6 +21,8 @@ pub struct Which {
 
 /// The machine under test, the machine that is all its peers, and what connects them.
 pub struct Bed {
+    /// Gives real interfaces back before the namespaces go.
+    real: Option<Real>,
     /// Where daemons run.
     pub dut: Namespace,
     /// Where load comes from.
@@ -75,10 +78,17 @@ pub fn routers(count: usize) -> Vec<Which> {
 }
 
 impl Bed {
-    /// Cables for `count` routers.
-    pub fn new(count: usize) -> Self {
+    /// Cables for `count` routers: virtual ones, or the real one between two interfaces of this
+    /// machine, which are moved into the namespaces and lose their addresses.
+    ///
+    /// # Errors
+    /// Where a real cable is too few, or an interface is not to be had.
+    pub fn new(count: usize, real: Option<&(String, String)>) -> Result<Self, String> {
         let (dut, peer) = (Namespace::new("dut"), Namespace::new("peer"));
         let cables = count.div_ceil(VRIDS);
+        if real.is_some() && cables > 1 {
+            return Err(format!("{count} routers need {cables} cables, and there is one"));
+        }
         // The peer answers nothing, so that it costs little.
         peer.enter(|| {
             for key in ["ipv6/conf/default/disable_ipv6", "ipv4/conf/default/arp_ignore"] {
@@ -88,9 +98,13 @@ impl Bed {
             }
         });
         let mut words = String::new();
+        let real = real.map(|(near, far)| Real::take(&dut, near, &peer, far)).transpose()?;
         for port in 0..cables {
-            let (dev, far) = (dut_port(port), dut.name());
-            words.push_str(&format!("link add p{port} type veth peer name {dev} netns {far}\n"));
+            if real.is_none() {
+                let (dev, far) = (dut_port(port), dut.name());
+                let veth = format!("link add p{port} type veth peer name {dev} netns {far}\n");
+                words.push_str(&veth);
+            }
             words.push_str(&format!("link set p{port} up\n"));
         }
         batch(&peer, &words);
@@ -102,11 +116,72 @@ impl Bed {
         }
         batch(&dut, &words);
         let ports = (0..cables).map(|port| format!("p{port}")).collect();
-        Self { dut, peer, ports }
+        let bed = Self { real, dut, peer, ports };
+        bed.wait_for_carrier()?;
+        Ok(bed)
+    }
+
+    /// A real link takes its time.
+    fn wait_for_carrier(&self) -> Result<(), String> {
+        let end = Instant::now() + Duration::from_secs(20);
+        while self.real.is_some() && !self.dut.ip("-o link show dev d0").contains("LOWER_UP") {
+            if Instant::now() > end {
+                return Err("no carrier: is there a cable between the two interfaces?".to_owned());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 }
 
-fn batch(namespace: &Namespace, words: &str) {
+/// Two interfaces of this machine, away from where they belong.
+struct Real {
+    /// Namespace, name there, own name.
+    moved: Vec<(String, String, String)>,
+}
+
+impl Real {
+    fn take(dut: &Namespace, near: &str, peer: &Namespace, far: &str) -> Result<Self, String> {
+        let mut real = Self { moved: Vec::new() };
+        for (namespace, own, name) in [(dut, near, dut_port(0)), (peer, far, "p0".to_owned())] {
+            let moved = ip(&["link", "set", own, "netns", namespace.name()]);
+            moved.map_err(|why| format!("{own} cannot be moved into a namespace: {why}"))?;
+            real.moved.push((namespace.name().to_owned(), name.clone(), own.to_owned()));
+            namespace.try_ip(&format!("link set {own} down"))?;
+            namespace.try_ip(&format!("link set {own} name {name}"))?;
+        }
+        Ok(real)
+    }
+}
+
+impl Drop for Real {
+    fn drop(&mut self) {
+        // The thread's, whose namespace the interfaces were taken from.
+        let here = rustix::thread::gettid().as_raw_nonzero().to_string();
+        for (namespace, name, own) in &self.moved {
+            for words in [
+                vec!["link", "set", name, "down"],
+                vec!["link", "set", name, "name", own],
+                vec!["link", "set", own, "netns", &here],
+            ] {
+                let words: Vec<&str> = ["-n", namespace].into_iter().chain(words).collect();
+                if let Err(why) = ip(&words) {
+                    eprintln!("bench: giving {own} back: ip {}: {why}", words.join(" "));
+                }
+            }
+        }
+    }
+}
+
+fn ip(words: &[&str]) -> Result<(), String> {
+    let output = Command::new("ip").args(words).output().map_err(|error| error.to_string())?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+    }
+}
+
+pub(super) fn batch(namespace: &Namespace, words: &str) {
     let directory = Directory::new("links");
     let file = directory.join("batch");
     std::fs::write(&file, words).unwrap_or_else(|error| panic!("{file:?}: {error}"));

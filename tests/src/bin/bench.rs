@@ -23,7 +23,9 @@ fn asked() -> Result<Asked, String> {
         subjects: vec![Subject::Xvrrp],
         repetitions: 5,
         quick: false,
+        cable: None,
     };
+    let (mut near, mut far) = (None, None);
     let (mut scenarios, mut folder) = (Vec::new(), PathBuf::from("target/bench"));
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -32,9 +34,12 @@ fn asked() -> Result<Asked, String> {
             "--against" => match value()?.as_str() {
                 "keepalived" => plan.subjects.push(Subject::Keepalived),
                 "keepalived-rt" => plan.subjects.push(Subject::KeepalivedRt),
+                "frr" => plan.subjects.push(Subject::Frr),
                 "sockets" => plan.subjects.push(Subject::Sockets),
                 other => return Err(format!("cannot run against {other}")),
             },
+            "--dut" => near = Some(value()?),
+            "--peer" => far = Some(value()?),
             "--quick" => plan.quick = true,
             "--repetitions" => {
                 plan.repetitions = value()?.parse().map_err(|_| "--repetitions needs a number")?;
@@ -46,6 +51,11 @@ fn asked() -> Result<Asked, String> {
             }
         }
     }
+    plan.cable = match (near, far) {
+        (Some(near), Some(far)) => Some((near, far)),
+        (None, None) => None,
+        _ => return Err("--dut and --peer are the two ends of one cable: give both".to_owned()),
+    };
     if plan.quick {
         plan.repetitions = plan.repetitions.min(2);
     }

@@ -1,7 +1,7 @@
 //! What does it cost to be master, and how punctual are its adverts.
 use super::{Plan, interval, master, percent, size};
 use crate::bench::sample::{Record, count, figure, percentile};
-use crate::bench::topology::{Bed, routers};
+use crate::bench::topology::routers;
 use crate::bench::wire::{Seen, Tap, What};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// 255 routers and 4,080, at the shortest interval and at ten times it.
 pub fn run(plan: &Plan, record: &mut Record) -> Result<(), String> {
     let sizes: &[(usize, u16)] =
-        if plan.quick { &[(255, 10)] } else { &[(255, 1), (4_080, 10), (4_080, 1)] };
+        if plan.small() { &[(255, 10)] } else { &[(255, 1), (4_080, 10), (4_080, 1)] };
     for (routers, centis) in sizes {
         measure(plan, record, *routers, *centis)?;
     }
@@ -17,7 +17,7 @@ pub fn run(plan: &Plan, record: &mut Record) -> Result<(), String> {
 }
 
 fn measure(plan: &Plan, record: &mut Record, number: usize, centis: u16) -> Result<(), String> {
-    let (bed, routers) = (Bed::new(number), routers(number));
+    let (bed, routers) = (plan.bed(number)?, routers(number));
     let scenario = format!("active {}", size(number, centis));
     plan.alternate(record, |record, subject, repetition| {
         let running = master(plan, &bed, subject, &routers, centis)?;

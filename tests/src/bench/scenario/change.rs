@@ -2,15 +2,15 @@
 use super::{PATIENCE, Plan, interval, master, size};
 use crate::bench::sample::{Record, count};
 use crate::bench::subject::Running;
-use crate::bench::topology::{Bed, configuration, dut_port, routers};
+use crate::bench::topology::{configuration, dut_port, routers};
 use crate::bench::wire::{Seen, Tap, What};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// From the start of the process until every router is Backup.
 pub fn start(plan: &Plan, record: &mut Record) -> Result<(), String> {
-    let number = if plan.quick { 255 } else { 4_080 };
-    let (bed, routers) = (Bed::new(number), routers(number));
+    let number = if plan.small() { 255 } else { 4_080 };
+    let (bed, routers) = (plan.bed(number)?, routers(number));
     let scenario = format!("start {}", size(number, 100));
     plan.alternate(record, |record, subject, repetition| {
         let make = |globals: &str| configuration(&routers, 100, 100, globals);
@@ -34,8 +34,8 @@ pub fn start(plan: &Plan, record: &mut Record) -> Result<(), String> {
 
 /// SIGHUP while master of all: nothing is different, then one instance more.
 pub fn reload(plan: &Plan, record: &mut Record) -> Result<(), String> {
-    let number = if plan.quick { 254 } else { 4_079 };
-    let (bed, all) = (Bed::new(number + 1), routers(number + 1));
+    let number = if plan.small() { 254 } else { 4_079 };
+    let (bed, all) = (plan.bed(number + 1)?, routers(number + 1));
     let routers = &all[..number];
     let centis = 10;
     let scenario = format!("reload {}", size(number, centis));
@@ -88,8 +88,8 @@ fn longest_gap(seen: &[Seen]) -> Duration {
 
 /// One of many interfaces goes down: when all of its routers are in FAULT, and whether any other is.
 pub fn link(plan: &Plan, record: &mut Record) -> Result<(), String> {
-    let number = if plan.quick { 510 } else { 4_080 };
-    let (bed, routers) = (Bed::new(number), routers(number));
+    let number = if plan.small() { 510 } else { 4_080 };
+    let (bed, routers) = (plan.bed(number)?, routers(number));
     let scenario = format!("link-event {}", size(number, 10));
     plan.alternate(record, |record, subject, repetition| {
         let running = master(plan, &bed, subject, &routers, 10)?;

@@ -3,7 +3,7 @@ use super::{Plan, backup, percent};
 use crate::bench::load::Flood;
 use crate::bench::sample::{Record, count, figure};
 use crate::bench::subject::socket_drops;
-use crate::bench::topology::{Bed, Which, routers};
+use crate::bench::topology::{Which, routers};
 use crate::bench::wire::{Tap, What};
 use crate::frames::{Frame, Message};
 use crate::lab::capture::address;
@@ -59,7 +59,7 @@ fn frames(kind: &str) -> Vec<Vec<u8>> {
 }
 
 fn measure(plan: &Plan, record: &mut Record, kind: &str) -> Result<(), String> {
-    let (bed, routers) = (Bed::new(ROUTERS), routers(ROUTERS));
+    let (bed, routers) = (plan.bed(ROUTERS)?, routers(ROUTERS));
     let scenario = format!("flood, {kind}, {}", super::size(ROUTERS, CENTIS));
     plan.alternate(record, |record, subject, repetition| {
         let before = socket_drops(&bed);

@@ -2,13 +2,13 @@
 use super::{Plan, backup, percent, size};
 use crate::bench::sample::{Record, figure};
 use crate::bench::subject::{Subject, socket_drops};
-use crate::bench::topology::{Bed, routers};
+use crate::bench::topology::routers;
 use crate::bench::wire::{Tap, What};
 use std::time::{Duration, Instant};
 
 /// 255 routers on one interface and 4,080 on sixteen, at a hundred adverts a second each.
 pub fn run(plan: &Plan, record: &mut Record) -> Result<(), String> {
-    let sizes: &[(usize, u16)] = if plan.quick { &[(255, 10)] } else { &[(255, 1), (4_080, 1)] };
+    let sizes: &[(usize, u16)] = if plan.small() { &[(255, 10)] } else { &[(255, 1), (4_080, 1)] };
     for (count, centis) in sizes {
         measure(plan, record, *count, *centis)?;
     }
@@ -16,7 +16,7 @@ pub fn run(plan: &Plan, record: &mut Record) -> Result<(), String> {
 }
 
 fn measure(plan: &Plan, record: &mut Record, count: usize, centis: u16) -> Result<(), String> {
-    let (bed, routers) = (Bed::new(count), routers(count));
+    let (bed, routers) = (plan.bed(count)?, routers(count));
     let scenario = format!("idle-backup {}", size(count, centis));
     plan.alternate(record, |record, subject, repetition| {
         let drops = socket_drops(&bed);
@@ -39,7 +39,9 @@ fn measure(plan: &Plan, record: &mut Record, count: usize, centis: u16) -> Resul
             Subject::Xvrrp | Subject::Sockets => {
                 sent.adverts - running.counted().ok_or("show does not answer")?.min(sent.adverts)
             }
-            Subject::Keepalived | Subject::KeepalivedRt => socket_drops(&bed) - drops,
+            Subject::Keepalived | Subject::KeepalivedRt | Subject::Frr => {
+                socket_drops(&bed) - drops
+            }
         };
         record.add(
             &scenario,

@@ -33,6 +33,8 @@ pub struct Plan {
     pub repetitions: usize,
     /// Short, for a first look and for tests.
     pub quick: bool,
+    /// The machine under test and its peer have these interfaces, with a cable between them.
+    pub cable: Option<(String, String)>,
 }
 
 /// Everything that can be measured.
@@ -50,6 +52,13 @@ pub const SCENARIOS: [&str; 11] = [
     "memory",
 ];
 
+/// What needs more routers than an interface can have.
+const NOT_ON_ONE_CABLE: [&str; 2] = ["mass-takeover", "link-event"];
+
+/// What can be measured with FRR too: nothing that needs its reload, or to be told of every change,
+/// or that it gives way to masters by hundreds, which it does not here.
+const WITH_FRR: [&str; 2] = ["active", "memory"];
+
 impl Plan {
     /// Measures one scenario.
     ///
@@ -57,6 +66,16 @@ impl Plan {
     /// Where something did not come to the state it was to be measured in.
     pub fn run(&self, scenario: &str, record: &mut Record) -> Result<(), String> {
         record.load.push((scenario.to_owned(), super::card::load()));
+        if !WITH_FRR.contains(&scenario) && self.subjects.contains(&Subject::Frr) {
+            record.note(format!("{scenario} is not measured with FRR"));
+            let others = |subject: &Subject| *subject != Subject::Frr;
+            let subjects = self.subjects.iter().copied().filter(others).collect();
+            return Self { subjects, ..self.clone() }.run(scenario, record);
+        }
+        if NOT_ON_ONE_CABLE.contains(&scenario) && self.cable.is_some() {
+            record.note(format!("{scenario} takes more cables than one"));
+            return Ok(());
+        }
         match scenario {
             "xdp-ns" => xdp::run(self, record),
             "idle-backup" => idle::run(self, record),
@@ -71,6 +90,16 @@ impl Plan {
             "memory" => scale::memory(self, record),
             other => Err(format!("no scenario {other}; there are {}", SCENARIOS.join(", "))),
         }
+    }
+
+    /// Whether there is one cable only, or little time.
+    const fn small(&self) -> bool {
+        self.quick || self.cable.is_some()
+    }
+
+    /// Cables for so many routers.
+    fn bed(&self, count: usize) -> Result<Bed, String> {
+        Bed::new(count, self.cable.as_ref())
     }
 
     /// How long a steady state is looked at.

@@ -2,7 +2,7 @@
 use super::{PATIENCE, Plan, backup, percent};
 use crate::bench::sample::{Record, figure};
 use crate::bench::subject::Running;
-use crate::bench::topology::{Bed, configuration, routers};
+use crate::bench::topology::{configuration, routers};
 use std::time::Instant;
 
 /// The largest size that a peer is asked to run.
@@ -11,9 +11,9 @@ const PEERS: usize = 4_080;
 /// From 1 router to every VRID of 256 interfaces, at one second.
 pub fn run(plan: &Plan, record: &mut Record) -> Result<(), String> {
     let sizes: &[usize] =
-        if plan.quick { &[1, 16, 255] } else { &[1, 16, 255, 1_020, 4_080, 16_320, 65_280] };
+        if plan.small() { &[1, 16, 255] } else { &[1, 16, 255, 1_020, 4_080, 16_320, 65_280] };
     for number in sizes {
-        let (bed, routers) = (Bed::new(*number), routers(*number));
+        let (bed, routers) = (plan.bed(*number)?, routers(*number));
         let scenario = format!("scale {number}");
         let fits = |subject: &crate::bench::subject::Subject| subject.is_ours() || *number <= PEERS;
         let subjects = plan.subjects.iter().copied().filter(fits).collect();
@@ -51,9 +51,9 @@ pub fn run(plan: &Plan, record: &mut Record) -> Result<(), String> {
 
 /// Resident memory with one router and with 4,080, as Backup and after some time as master.
 pub fn memory(plan: &Plan, record: &mut Record) -> Result<(), String> {
-    let sizes: &[usize] = if plan.quick { &[1] } else { &[1, 4_080] };
+    let sizes: &[usize] = if plan.small() { &[1] } else { &[1, 4_080] };
     for number in sizes {
-        let (bed, routers) = (Bed::new(*number), routers(*number));
+        let (bed, routers) = (plan.bed(*number)?, routers(*number));
         let scenario = format!("memory {number}");
         plan.alternate(record, |record, subject, repetition| {
             let make = |globals: &str| configuration(&routers, 100, 100, globals);

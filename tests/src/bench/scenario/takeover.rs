@@ -2,21 +2,21 @@
 use super::{Plan, backup, interval, size};
 use crate::bench::load::Sent;
 use crate::bench::sample::{Record, count, figure, percentile};
-use crate::bench::topology::{Bed, Which, routers};
+use crate::bench::topology::{Which, routers};
 use crate::bench::wire::{Seen, Tap, What};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// 255 routers at the shortest interval and at a second.
 pub fn run(plan: &Plan, record: &mut Record) -> Result<(), String> {
-    let sizes: &[(usize, u16)] = if plan.quick { &[(255, 10)] } else { &[(255, 1), (255, 100)] };
+    let sizes: &[(usize, u16)] = if plan.small() { &[(255, 10)] } else { &[(255, 1), (255, 100)] };
     each(plan, record, "takeover", sizes)
 }
 
 /// 4,080 routers on sixteen interfaces.
 pub fn mass(plan: &Plan, record: &mut Record) -> Result<(), String> {
     let sizes: &[(usize, u16)] =
-        if plan.quick { &[(1_020, 10)] } else { &[(4_080, 10), (4_080, 1)] };
+        if plan.small() { &[(1_020, 10)] } else { &[(4_080, 10), (4_080, 1)] };
     each(plan, record, "mass-takeover", sizes)
 }
 
@@ -44,7 +44,7 @@ fn measure(
     number: usize,
     centis: u16,
 ) -> Result<(), String> {
-    let (bed, routers) = (Bed::new(number), routers(number));
+    let (bed, routers) = (plan.bed(number)?, routers(number));
     let scenario = format!("{name} {}", size(number, centis));
     let theory = theory(centis);
     plan.alternate(record, |record, subject, repetition| {
