@@ -288,7 +288,7 @@ fn instance(choices: &mut Choices<'_>, number: u8) -> Option<Instance> {
     let [bits, more, timing] = [choices.byte(), choices.byte(), choices.byte()];
     let vrid = Vrid::new(number + 1 + (more & 1) * 8)?;
     let family = if more & 2 != 0 { Family::V6 } else { Family::V4 };
-    let mut instance = Instance::new(&format!("vr{number}"), "eth0", vrid, family);
+    let mut instance = Instance::new(format!("vr{number}"), "eth0", vrid, family);
     if more & 4 != 0 {
         instance.version = Version::V3;
     }

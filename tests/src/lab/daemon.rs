@@ -267,6 +267,22 @@ impl Daemon {
         self.hang_up();
     }
 
+    /// Replaces the configuration file and runs `xvrrp reload`: whether it was taken, and what that
+    /// said.
+    #[track_caller]
+    pub fn ask_reload(&self, config: &str) -> (bool, String) {
+        std::fs::write(self.file(), config).unwrap_or_else(|error| panic!("{error}"));
+        self.ask_again()
+    }
+
+    /// `xvrrp reload` with the file as it is.
+    #[track_caller]
+    pub fn ask_again(&self) -> (bool, String) {
+        let control = self.directory.join("control");
+        let (status, told) = xvrrp(&["reload".as_ref(), "--control".as_ref(), control.as_os_str()]);
+        (status.success(), told)
+    }
+
     /// SIGHUP.
     pub fn hang_up(&self) {
         self.signal(Signal::HUP);

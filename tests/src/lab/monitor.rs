@@ -1,4 +1,4 @@
-//! When did the kernel tell of links and addresses: a listener of the lab's own, so that what
+//! When did the kernel tell of links, addresses and routes: a listener of the lab's own, so that what
 //! measures shares no fault with what is measured.
 use std::io::Read as _;
 use std::net::IpAddr;
@@ -21,6 +21,10 @@ pub enum Told {
     Added(u32, IpAddr),
     /// An address left it.
     Removed(u32, IpAddr),
+    /// There is a route to this destination, in whichever table.
+    RouteAdded(IpAddr),
+    /// There was one.
+    RouteRemoved(IpAddr),
 }
 
 /// A running listener; ends on drop.
@@ -31,8 +35,8 @@ pub struct Monitor {
     thread: Option<JoinHandle<()>>,
 }
 
-/// `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR` and `RTMGRP_IPV6_IFADDR`.
-const GROUPS: u32 = 0x1 | 0x10 | 0x100;
+/// `RTMGRP_LINK`, and of IPv4 and IPv6 `IFADDR` and `ROUTE`.
+const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 
 impl Monitor {
     /// Listens in a namespace from now on.
@@ -63,6 +67,20 @@ impl Monitor {
     /// How much was told so far: a mark to look from later.
     pub fn mark(&self) -> usize {
         lock(&self.told).len()
+    }
+
+    /// What was told since `mark` of any of `addresses`.
+    pub fn about(&self, mark: usize, addresses: &[IpAddr]) -> Vec<Told> {
+        let of = |told: Told| match told {
+            Told::Link(..) => None,
+            Told::Added(_, address)
+            | Told::Removed(_, address)
+            | Told::RouteAdded(address)
+            | Told::RouteRemoved(address) => Some(address),
+        };
+        let told = lock(&self.told);
+        let since = told.iter().skip(mark).map(|(_, told)| *told);
+        since.filter(|told| of(*told).is_some_and(|about| addresses.contains(&about))).collect()
     }
 
     /// When each thing since `mark` was told that `pick` likes, in nanoseconds since 1970.
@@ -104,7 +122,7 @@ fn messages(mut bytes: &[u8]) -> Vec<Told> {
     all
 }
 
-/// Header of 16 bytes, then `ifinfomsg` or `ifaddrmsg`, then attributes.
+/// Header of 16 bytes, then `ifinfomsg`, `ifaddrmsg` or `rtmsg`, then attributes.
 fn message(bytes: &[u8]) -> Option<Told> {
     const UP_AND_RUNNING: u32 = 0x1 | 0x40;
     let kind = at(bytes, 4).map(u16::from_ne_bytes)?;
@@ -114,28 +132,35 @@ fn message(bytes: &[u8]) -> Option<Told> {
         17 => Some(Told::Link(index, false)),
         20 => Some(Told::Added(index, address(bytes)?)),
         21 => Some(Told::Removed(index, address(bytes)?)),
+        24 => Some(Told::RouteAdded(destination(bytes)?)),
+        25 => Some(Told::RouteRemoved(destination(bytes)?)),
         _ => None,
     }
 }
 
 /// `IFA_LOCAL`, or where there is none `IFA_ADDRESS`.
 fn address(bytes: &[u8]) -> Option<IpAddr> {
-    let mut found = None;
-    let mut offset = 24;
+    attribute(bytes, 24, 2).or_else(|| attribute(bytes, 24, 1))
+}
+
+/// `RTA_DST`.
+fn destination(bytes: &[u8]) -> Option<IpAddr> {
+    attribute(bytes, 28, 1)
+}
+
+/// The attribute of this kind, if it is an address; `offset` is where attributes begin.
+fn attribute(bytes: &[u8], mut offset: usize, wanted: u16) -> Option<IpAddr> {
     while let (Some(len), Some(kind)) = (at(bytes, offset), at(bytes, offset + 2)) {
         let (len, kind) = (usize::from(u16::from_ne_bytes(len)), u16::from_ne_bytes(kind));
         let value = bytes.get(offset + 4..offset + len)?;
-        let address = match value.len() {
-            4 => at::<4>(value, 0).map(IpAddr::from),
-            16 => at::<16>(value, 0).map(IpAddr::from),
-            _ => None,
-        };
-        match kind {
-            1 if found.is_none() => found = address,
-            2 => found = address,
-            _ => {}
+        if kind == wanted {
+            return match value.len() {
+                4 => at::<4>(value, 0).map(IpAddr::from),
+                16 => at::<16>(value, 0).map(IpAddr::from),
+                _ => None,
+            };
         }
         offset += len.max(4).next_multiple_of(4);
     }
-    found
+    None
 }

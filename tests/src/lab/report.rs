@@ -15,6 +15,11 @@ impl Show {
         self.0.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
+    /// Why the last reload was refused, if it was.
+    pub fn reload_error(&self) -> Option<&str> {
+        self.0.get("reload_error").and_then(Value::as_str)
+    }
+
     /// Every instance.
     pub fn instances(&self) -> &[Value] {
         self.list("instances")

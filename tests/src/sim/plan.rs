@@ -200,7 +200,7 @@ fn shape(random: &mut Random, number: u64, interval: Duration) -> Instance {
     };
     let byte = u8::try_from(number + 1).unwrap_or(1);
     let vrid = Vrid::new(byte).unwrap_or_else(|| unreachable!("counted from one"));
-    let mut instance = Instance::new(&format!("vr{byte}"), "eth0", vrid, family);
+    let mut instance = Instance::new(format!("vr{byte}"), "eth0", vrid, family);
     let address = match family {
         Family::V4 => IpAddr::V4(Ipv4Addr::new(192, 0, 2, byte)),
         Family::V6 => IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 1, u16::from(byte))),

@@ -10,15 +10,19 @@
 //! - [`election`][]: preemption, the owner, announcements
 //! - [`control`][]: the control socket and its verbs
 //! - [`foreign`][]: somebody else's XDP program
+//! - [`sync_group`][]: a sync group beside one of keepalived's
+//! - [`link_delay`][]: links that change for a moment
 mod control;
 mod doctor;
 mod election;
 mod foreign;
 mod input;
+mod link_delay;
 mod notify;
 mod place;
 mod reload;
 mod stop;
+mod sync_group;
 mod top;
 
 use std::time::Duration;

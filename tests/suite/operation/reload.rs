@@ -1,4 +1,16 @@
 //! Does a reload change what was changed in the file, and nothing else.
+//!
+//! - [`unchanged`][]: who is the same before and after, to the last advert
+//! - [`in_place`][]: which changes need no election
+//! - [`moved`][]: addresses that change hands
+//! - [`refused`][]: files that cannot be used
+//! - [`at_once`][]: many at once, and one during the start
+mod at_once;
+mod in_place;
+mod moved;
+mod refused;
+mod unchanged;
+
 use std::time::Duration;
 
 use vrrp_tests::gate::{self, Need};

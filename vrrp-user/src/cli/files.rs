@@ -1,5 +1,6 @@
 //! Where do configuration files come from on a real host: the file system.
 use crate::config::source::{LONGEST, Source, Unreadable};
+use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -18,11 +19,19 @@ fn unreadable(error: &std::io::Error) -> Unreadable {
     }
 }
 
+/// Opens a file to read. A pipe that nobody writes to is empty; it is not waited for.
+fn open(path: &Path) -> std::io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags | OFlags::NONBLOCK, Mode::empty())?;
+    rustix::fs::fcntl_setfl(&file, flags)?;
+    Ok(file.into())
+}
+
 impl Source for Files {
     fn read(&self, path: &Path) -> Result<Vec<u8>, Unreadable> {
         // Bounded, because an include may name a device without end.
         let mut bytes = Vec::new();
-        File::open(path)
+        open(path)
             .and_then(|file| file.take(LONGEST as u64 + 1).read_to_end(&mut bytes))
             .map_err(|error| unreadable(&error))?;
         Ok(bytes)

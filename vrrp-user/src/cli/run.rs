@@ -4,7 +4,7 @@ use super::{BAD_CONFIG, NO_PERMISSION};
 use crate::config::place::Place;
 use crate::config::{self, render};
 use crate::control::protocol::DEFAULT_SOCKET;
-use crate::daemon::service::{self, Options};
+use crate::daemon::service::{Begun, Options};
 use crate::daemon::{clock, logging, preflight};
 use crate::dataplane::port::XdpMode;
 use crate::dataplane::sys;
@@ -106,6 +106,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Reads the configuration and runs the daemon with it.
 pub(super) fn start(mut options: Options) -> anyhow::Result<ExitCode> {
+    let begun = Begun::catch()?;
     let path = &options.config;
     let (model, diagnostics) = config::load(path, &options.files);
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -138,7 +139,7 @@ pub(super) fn start(mut options: Options) -> anyhow::Result<ExitCode> {
     }
     // The text and its tree were many times what became of them.
     sys::trim_memory();
-    service::run(&options, Arc::new(model))?;
+    begun.run(&options, Arc::new(model))?;
     Ok(ExitCode::SUCCESS)
 }
 

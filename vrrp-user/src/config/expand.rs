@@ -2,9 +2,10 @@
 use super::findings::{Findings, Span};
 use super::sequence::{self, Sequence};
 use super::source::{LONGEST, Source, Unreadable};
-use super::token::{Line, Token, split, without_comment};
+use super::token::{Line, Token, Words, split, without_comment};
 use super::tree::{Builder, Node};
 use super::variable::{LINE, Replaced, Variables, name_len};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Files that include files.
@@ -28,16 +29,17 @@ pub(super) fn read(path: &Path, source: &dyn Source, findings: &mut Findings) ->
         variables: Variables::default(),
         id: source.config_id(),
         tokens: Vec::new(),
+        words: Words::default(),
         token_count: 0,
         tree: Builder::default(),
         pending: None,
+        unused: Vec::new(),
         bytes: 0,
         full: false,
     };
-    expander.define("_HASH", "#");
-    expander.define("_BANG", "!");
-    let id = expander.id.clone();
-    expander.define("_INSTANCE", &id);
+    expander.variables.set_text("_HASH", "#");
+    expander.variables.set_text("_BANG", "!");
+    expander.variables.set_text("_INSTANCE", &expander.id);
     expander.file(path, None, 0);
     expander.tree.finish(expander.findings)
 }
@@ -49,21 +51,18 @@ struct Expander<'a> {
     id: String,
     /// Of the present line.
     tokens: Vec<Token>,
+    words: Words,
     token_count: usize,
     tree: Builder,
     /// A multi-line definition that is being read.
     pending: Option<(String, Vec<Line>)>,
+    /// Lines with room for the next ones.
+    unused: Vec<Line>,
     bytes: usize,
     full: bool,
 }
 
 impl Expander<'_> {
-    fn define(&mut self, name: &str, value: &str) {
-        let mut line = Line::default();
-        line.append_for(value, Span { file: 0, start: 0, end: 0 });
-        self.variables.set(name, vec![line]);
-    }
-
     fn file(&mut self, path: &Path, from: Option<Span>, depth: usize) {
         let name = path.display().to_string();
         let bytes = match self.source.read(path) {
@@ -100,12 +99,12 @@ impl Expander<'_> {
             self.findings.warning("not-utf8", span, "this is not UTF-8; read as well as possible");
         }
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        self.define("_PWD", &directory.display().to_string());
+        self.variables.set_text("_PWD", &directory.display().to_string());
         let mut start = 0;
         for text in file.text.split_inclusive('\n') {
             let line = text.trim_end_matches(['\n', '\r']);
             let line = &line[..without_comment(line)];
-            self.line(Line::literal(line, number, start), &directory, depth, 0);
+            self.line(&Line::literal(line, number, start), &directory, depth, 0);
             start += text.len();
             if self.full {
                 return;
@@ -116,10 +115,11 @@ impl Expander<'_> {
         }
     }
 
-    fn line(&mut self, mut line: Line, directory: &Path, depth: usize, nesting: usize) {
+    fn line(&mut self, line: &Line, directory: &Path, depth: usize, nesting: usize) {
         if self.full {
             return;
         }
+        let mut line = Cow::Borrowed(line);
         self.bytes += line.text.len() + LINE_COST;
         if self.bytes > TEXT_BYTES
             || self.token_count > TOKENS
@@ -137,7 +137,12 @@ impl Expander<'_> {
             return;
         }
         if let Some((name, mut lines)) = self.pending.take() {
-            let (text, more) = continued(&line);
+            let (mut text, more) = continued(&line);
+            let indent = text.text.len() - text.text.trim_start().len();
+            // What stands on a line of its own when it is used needs no indentation there.
+            if indent > 0 && !lines.is_empty() {
+                text = text.tail(indent);
+            }
             lines.push(text);
             if more {
                 self.pending = Some((name, lines));
@@ -153,11 +158,11 @@ impl Expander<'_> {
                 return;
             }
             if start > 0 {
-                line = line.tail(start);
+                line = Cow::Owned(line.tail(start));
             }
             if line.text.starts_with('@') {
                 match self.condition(&line) {
-                    Some(rest) => line = rest,
+                    Some(rest) => line = Cow::Owned(rest),
                     None => return,
                 }
                 continue;
@@ -171,10 +176,13 @@ impl Expander<'_> {
             }
             if !replaced && line.text.contains('$') {
                 replaced = true;
-                match self.variables.replace(&line, self.findings) {
-                    Replaced::One(one) => line = one,
+                let mut out = self.unused.pop().unwrap_or_default();
+                match self.variables.replace(&line, &mut out, self.findings) {
+                    Replaced::One => line = Cow::Owned(out),
                     Replaced::Many(lines) => {
-                        for line in lines {
+                        self.line(&out, directory, depth, nesting + 1);
+                        self.unused.push(out);
+                        for line in &lines {
                             self.line(line, directory, depth, nesting + 1);
                         }
                         return;
@@ -184,14 +192,17 @@ impl Expander<'_> {
             }
             break;
         }
-        if let Some(name) = line.text.find("${_RANDOM").or_else(|| line.text.find("${_ENV")) {
+        let uses = line.text.contains('$');
+        let unknown = || line.text.find("${_RANDOM").or_else(|| line.text.find("${_ENV"));
+        if let Some(name) = uses.then(unknown).flatten() {
             self.findings.error(
                 "not-built",
                 line.span(name, line.text.len()),
                 "`${_RANDOM}` and `${_ENV}` are known to keepalived and not built yet",
             );
         }
-        if let Some((start, end, name, defined)) = self.variables.leftover(&line.text) {
+        let leftover = || self.variables.leftover(&line.text);
+        if let Some((start, end, name, defined)) = uses.then(leftover).flatten() {
             let span = line.span(start, end);
             if defined {
                 self.findings
@@ -208,12 +219,17 @@ impl Expander<'_> {
                 self.include(&line, end, directory, depth);
             }
             _ => {
-                split(&line, &mut self.tokens, self.findings);
+                split(&line, &mut self.words, &mut self.tokens, self.findings);
                 self.token_count += self.tokens.len();
                 for token in self.tokens.drain(..) {
                     self.tree.push(token, self.findings);
                 }
             }
+        }
+        if let Cow::Owned(line) = line
+            && self.unused.len() < NESTING
+        {
+            self.unused.push(line);
         }
     }
 
@@ -242,7 +258,7 @@ impl Expander<'_> {
             let lines = if first.text.trim().is_empty() { Vec::new() } else { vec![first] };
             self.pending = Some((name, lines));
         } else {
-            self.variables.set(&name, vec![first]);
+            self.variables.set(&name, [first]);
         }
         true
     }
@@ -252,11 +268,12 @@ impl Expander<'_> {
             Some(end) => line.slice(0, end + 1),
             None => line.clone(),
         };
-        let head = match self.variables.replace(&head, self.findings) {
-            Replaced::One(head) => head.text,
-            Replaced::Many(_) => head.text,
+        let mut out = Line::default();
+        let head = match self.variables.replace(&head, &mut out, self.findings) {
+            Replaced::One => out,
+            Replaced::Many(_) => head,
         };
-        let Some((sequence, _)) = sequence::parse(&head) else {
+        let Some((sequence, _)) = sequence::parse(&head.text) else {
             let end = line.text.find(')').map_or(line.text.len(), |end| end + 1);
             self.findings
                 .error("bad-sequence", line.span(0, end), "this is not a sequence or a list")
@@ -267,9 +284,9 @@ impl Expander<'_> {
         let Sequence { names, rounds } = sequence;
         for values in rounds {
             for (name, value) in names.iter().zip(&values) {
-                self.define(name, value);
+                self.variables.set_text(name, value);
             }
-            self.line(rest.clone(), directory, depth, nesting + 1);
+            self.line(&rest, directory, depth, nesting + 1);
             if self.full {
                 return;
             }
@@ -315,7 +332,7 @@ impl Expander<'_> {
         }
         for file in files {
             self.file(&file, Some(span), depth + 1);
-            self.define("_PWD", &directory.display().to_string());
+            self.variables.set_text("_PWD", &directory.display().to_string());
             if self.full {
                 return;
             }

@@ -38,7 +38,7 @@ use std::path::Path;
 pub fn load(path: &Path, source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
     let mut findings = Findings::default();
     let nodes = expand::read(path, source, &mut findings);
-    let config = lower::lower(&nodes, &mut findings);
+    let config = lower::lower(nodes, &mut findings);
     let diagnostics = findings.finish();
     let failed = diagnostics.iter().any(|found| found.severity == Severity::Error);
     ((!failed).then_some(config), diagnostics)

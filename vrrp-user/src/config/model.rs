@@ -342,7 +342,12 @@ impl Default for Garp {
 
 impl Instance {
     /// An instance with keepalived's defaults and no addresses.
-    pub fn new(name: &str, interface: &str, vrid: Vrid, family: Family) -> Self {
+    pub fn new(
+        name: impl Into<Name>,
+        interface: impl Into<Name>,
+        vrid: Vrid,
+        family: Family,
+    ) -> Self {
         let group = match family {
             Family::V4 => IpAddr::V4(vrrp_common::proto::GROUP_V4),
             Family::V6 => IpAddr::V6(vrrp_common::proto::GROUP_V6),

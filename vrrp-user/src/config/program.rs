@@ -22,21 +22,22 @@ pub struct User {
     pub group: Option<String>,
 }
 
-/// `notify` and its kin of an instance or a group.
+/// `notify` and its kin of an instance or a group. Most have none, and of instances there may be
+/// thousands.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Notify {
     /// `notify`: run with `INSTANCE` or `GROUP`, the name, the event and the priority.
-    pub any: Option<Program>,
+    pub any: Option<Box<Program>>,
     /// `notify_master`.
-    pub master: Option<Program>,
+    pub master: Option<Box<Program>>,
     /// `notify_backup`.
-    pub backup: Option<Program>,
+    pub backup: Option<Box<Program>>,
     /// `notify_fault`.
-    pub fault: Option<Program>,
+    pub fault: Option<Box<Program>>,
     /// `notify_stop`.
-    pub stop: Option<Program>,
+    pub stop: Option<Box<Program>>,
     /// `notify_master_rx_lower_pri`.
-    pub lower: Option<Program>,
+    pub lower: Option<Box<Program>>,
     /// `notify_deleted`: an instance that a reload takes away says `DELETED` and not `FAULT`; run
     /// then, where a program is given.
     pub deleted: Deleted,
@@ -48,7 +49,7 @@ pub struct Deleted {
     /// Whether it stands there at all.
     pub given: bool,
     /// Its program, if it names one.
-    pub program: Option<Program>,
+    pub program: Option<Box<Program>>,
 }
 
 /// How programs are run.
@@ -68,9 +69,9 @@ pub struct Scripts {
     /// `shutdown_script` and its timeout in seconds.
     pub shutdown: Option<(Program, u32)>,
     /// `notify_fifo_script`: reads `notify_fifo`.
-    pub fifo: Option<Program>,
+    pub fifo: Option<Box<Program>>,
     /// `vrrp_notify_fifo_script`: reads `vrrp_notify_fifo`.
-    pub vrrp_fifo: Option<Program>,
+    pub vrrp_fifo: Option<Box<Program>>,
 }
 
 impl Default for Scripts {

@@ -142,11 +142,14 @@ impl Judge<'_> {
         });
     }
 
-    fn optional(&mut self, what: &str, slot: &mut Option<Program>) {
-        *slot = slot.take().and_then(|program| self.settle(what, &program));
+    fn optional(&mut self, what: &str, slot: &mut Option<Box<Program>>) {
+        *slot = slot.take().and_then(|program| self.settle(what, &program).map(Box::new));
     }
 
     fn notify(&mut self, who: &str, notify: &mut Notify) {
+        if *notify == Notify::default() {
+            return;
+        }
         let slots = [
             ("notify", &mut notify.any),
             ("notify_master", &mut notify.master),

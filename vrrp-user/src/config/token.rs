@@ -1,13 +1,41 @@
 //! Which words and braces does a line hold.
 use super::findings::{Findings, Span};
+use super::model::Name;
 
 /// A word after quoting was undone.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Word {
     /// What it says.
-    pub(super) text: Box<str>,
+    pub(super) text: Name,
     /// Where it stands.
     pub(super) span: Span,
+}
+
+/// The words that came last: a large file has the same few keywords and interfaces thousands of
+/// times, which then are there once, and what it names becomes a name of the model as it is.
+pub(super) struct Words(Vec<Option<Name>>);
+
+impl Default for Words {
+    fn default() -> Self {
+        Self(vec![None; Self::ROOM])
+    }
+}
+
+impl Words {
+    const ROOM: usize = 1024;
+
+    fn share(&mut self, text: &str) -> Name {
+        // Fowler-Noll-Vo: whoever makes words collide makes them come anew, which is no harm.
+        let hash = text
+            .bytes()
+            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let place = (hash ^ hash >> 15) as usize % Self::ROOM;
+        match self.0.get_mut(place) {
+            Some(Some(known)) if **known == *text => known.clone(),
+            Some(other) => other.insert(text.into()).clone(),
+            None => text.into(),
+        }
+    }
 }
 
 /// The smallest pieces of a configuration.
@@ -84,6 +112,12 @@ impl Line {
         self.slice(start, self.text.len())
     }
 
+    /// Says nothing any more, and keeps its room.
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        self.pieces.clear();
+    }
+
     /// The bytes `start..end`.
     pub(super) fn slice(&self, start: usize, end: usize) -> Self {
         let mut line = Self::default();
@@ -143,11 +177,27 @@ pub(super) fn without_comment(text: &str) -> usize {
 }
 
 /// Splits a line into words and braces and undoes quoting.
-pub(super) fn split(line: &Line, tokens: &mut Vec<Token>, findings: &mut Findings) {
+pub(super) fn split(
+    line: &Line,
+    words: &mut Words,
+    tokens: &mut Vec<Token>,
+    findings: &mut Findings,
+) {
     let before = tokens.len();
     let text = line.text.as_str();
     let mut rest = text.char_indices().peekable();
     while let Some((start, c)) = rest.next() {
+        let plain = plain(&text[start..]);
+        if plain > 0 {
+            let span = line.span(start, start + plain);
+            let text = words.share(&text[start..start + plain]);
+            tokens.push(Token::Word(Word { text, span }));
+            // All of it is ASCII.
+            for _ in 1..plain {
+                rest.next();
+            }
+            continue;
+        }
         match c {
             '{' => tokens.push(Token::Open(line.span(start, start + 1))),
             '}' => tokens.push(Token::Close(line.span(start, start + 1))),
@@ -194,13 +244,22 @@ pub(super) fn split(line: &Line, tokens: &mut Vec<Token>, findings: &mut Finding
                     next = rest.next_if(|(_, c)| !c.is_whitespace() && *c != '{' && *c != '}');
                 }
                 let span = line.span(start, end);
-                tokens.push(Token::Word(Word { text: word.into(), span }));
+                tokens.push(Token::Word(Word { text: words.share(&word), span }));
             }
         }
     }
     if tokens.len() > before {
         tokens.push(Token::End);
     }
+}
+
+/// The length of the word at the start of `text` if it stands for itself, else 0.
+fn plain(text: &str) -> usize {
+    let ends = |byte: u8| matches!(byte, b' ' | b'\t' | b'{' | b'}');
+    let bytes = text.as_bytes();
+    let len = bytes.iter().position(|byte| ends(*byte)).unwrap_or(bytes.len());
+    let itself = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'$');
+    if bytes[..len].iter().all(itself) { len } else { 0 }
 }
 
 /// The length of `{NAME}` at the start of `text`, all of it ASCII; 0 if there is none.

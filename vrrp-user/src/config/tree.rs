@@ -10,7 +10,7 @@ const DEPTH: usize = 16;
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     /// The keyword first; never empty.
-    pub(super) words: Vec<Word>,
+    pub(super) words: Box<[Word]>,
     /// What stands between its braces; shared, for a large file has millions of them.
     pub(super) block: Option<Arc<[Node]>>,
 }
@@ -49,6 +49,8 @@ pub(super) struct Builder {
     nodes: Vec<Node>,
     outer: Vec<Level>,
     words: Vec<Word>,
+    /// A list with room that nobody uses.
+    spare: Vec<Node>,
     too_deep: usize,
 }
 
@@ -70,7 +72,7 @@ impl Builder {
             Token::Close(span) => {
                 flush(&mut self.words, &mut self.nodes);
                 match self.outer.pop() {
-                    Some(level) => close(&mut self.nodes, level),
+                    Some(level) => close(&mut self.nodes, &mut self.spare, level),
                     None => {
                         findings
                             .error("stray-brace", span, "`}` without a `{` before it")
@@ -90,7 +92,7 @@ impl Builder {
                     .error("stray-brace", span, "`{` without a keyword before it")
                     .label("opens a block that has no name");
                 // Its content is parsed to find the matching brace, then dropped.
-                self.nodes.push(Node { words: Vec::new(), block: Some(Arc::new([])) });
+                self.nodes.push(Node { words: Box::default(), block: Some(Arc::new([])) });
             }
         }
         if self.outer.len() >= DEPTH {
@@ -102,7 +104,8 @@ impl Builder {
             self.too_deep = 1;
             return;
         }
-        self.outer.push(Level { nodes: std::mem::take(&mut self.nodes), open: span });
+        let inner = std::mem::take(&mut self.spare);
+        self.outer.push(Level { nodes: std::mem::replace(&mut self.nodes, inner), open: span });
     }
 
     /// The whole tree.
@@ -118,7 +121,7 @@ impl Builder {
                 )
                 .label("opened here")
                 .help("add a `}` at the end of the block");
-            close(&mut self.nodes, level);
+            close(&mut self.nodes, &mut self.spare, level);
         }
         self.nodes
     }
@@ -126,19 +129,19 @@ impl Builder {
 
 fn flush(words: &mut Vec<Word>, nodes: &mut Vec<Node>) {
     if !words.is_empty() {
-        let mut words = std::mem::take(words);
-        words.shrink_to_fit();
-        nodes.push(Node { words, block: None });
+        nodes.push(Node { words: words.drain(..).collect(), block: None });
     }
 }
 
 /// Hands the finished block to the statement that opened it and goes on outside.
-fn close(nodes: &mut Vec<Node>, level: Level) {
-    let inner = std::mem::replace(nodes, level.nodes);
+fn close(nodes: &mut Vec<Node>, spare: &mut Vec<Node>, level: Level) {
+    let mut inner = std::mem::replace(nodes, level.nodes);
     match nodes.last_mut() {
-        Some(owner) if !owner.words.is_empty() => owner.block = Some(inner.into()),
+        Some(owner) if !owner.words.is_empty() => owner.block = Some(inner.drain(..).collect()),
         _ => {
             nodes.pop();
+            inner.clear();
         }
     }
+    *spare = inner;
 }

@@ -2,6 +2,7 @@
 use super::findings::{Findings, Span};
 use super::token::Line;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// A definition may use others this deep; a definition that uses itself ends here too.
 const DEPTH: usize = 32;
@@ -9,27 +10,31 @@ const DEPTH: usize = 32;
 /// The definitions so far.
 #[derive(Default)]
 pub(super) struct Variables {
-    values: HashMap<String, Vec<Line>>,
+    values: HashMap<String, Vec<Rc<Line>>>,
 }
 
 /// A use of a variable in a line.
-struct Use<'a> {
+struct Use<'a, 'v> {
     name: &'a str,
+    /// What it stands for.
+    value: &'v [Rc<Line>],
     start: usize,
     end: usize,
 }
 
 /// What became of a line.
 pub(super) enum Replaced {
-    /// It used no multi-line definition.
-    One(Line),
-    /// It used one: the lines to go on with, whose own uses are not yet replaced.
-    Many(Vec<Line>),
+    /// It used no multi-line definition: all of it.
+    One,
+    /// It used one: the lines to go on with after this first one, whose own uses are not yet
+    /// replaced.
+    Many(Vec<Rc<Line>>),
 }
 
 impl Variables {
     /// Defines or redefines a variable.
-    pub(super) fn set(&mut self, name: &str, value: Vec<Line>) {
+    pub(super) fn set(&mut self, name: &str, value: impl IntoIterator<Item = Line>) {
+        let value = value.into_iter().map(Rc::new).collect();
         match self.values.get_mut(name) {
             Some(old) => *old = value,
             None => {
@@ -38,27 +43,45 @@ impl Variables {
         }
     }
 
-    /// Replaces every use of a defined variable, also in what was put in. An undefined one is left
-    /// as it is, so that a `$` in existing text keeps its meaning.
-    pub(super) fn replace(&self, line: &Line, findings: &mut Findings) -> Replaced {
-        let mut out = Line::default();
+    /// Defines or redefines a variable as a text that stands nowhere.
+    pub(super) fn set_text(&mut self, name: &str, text: &str) {
+        let nowhere = Span { file: 0, start: 0, end: 0 };
+        if let Some([old]) = self.values.get_mut(name).map(Vec::as_mut_slice)
+            && let Some(old) = Rc::get_mut(old)
+        {
+            old.clear();
+            old.append_for(text, nowhere);
+            return;
+        }
+        let mut line = Line::default();
+        line.append_for(text, nowhere);
+        self.set(name, [line]);
+    }
+
+    /// Replaces every use of a defined variable, also in what was put in, and makes `out` of it. An
+    /// undefined one is left as it is, so that a `$` in existing text keeps its meaning.
+    pub(super) fn replace(&self, line: &Line, out: &mut Line, findings: &mut Findings) -> Replaced {
+        out.clear();
         let mut done = 0;
         while let Some(found) = self.next_use(&line.text, done) {
             let span = line.span(found.start, found.end);
-            let value = self.values.get(found.name).map_or(&[][..], Vec::as_slice);
             out.append(line, done, found.start);
             done = found.end;
-            match value {
+            match found.value {
                 [first, middle @ .., last] => {
                     // The text around the use goes to the first and the last line.
                     out.append(first, 0, first.text.len());
-                    let mut lines = vec![out];
-                    lines.extend_from_slice(middle);
-                    let mut end = last.clone();
-                    end.append(line, done, line.text.len());
-                    lines.push(end);
+                    let mut lines = middle.to_vec();
+                    lines.push(if done < line.text.len() {
+                        let mut end = Line::clone(last);
+                        end.append(line, done, line.text.len());
+                        Rc::new(end)
+                    } else {
+                        Rc::clone(last)
+                    });
                     return Replaced::Many(lines);
                 }
+                [only] if !only.text.contains('$') => out.append_for(&only.text, span),
                 [only] => {
                     let mut text = String::new();
                     self.flatten(&only.text, DEPTH, &mut text, span, findings);
@@ -68,7 +91,7 @@ impl Variables {
             }
         }
         out.append(line, done, line.text.len());
-        Replaced::One(out)
+        Replaced::One
     }
 
     /// Puts `text` with all uses replaced into `out`; false when that was given up. Giving up must
@@ -93,14 +116,14 @@ impl Variables {
                 );
                 return false;
             }
-            match self.values.get(found.name).map(Vec::as_slice) {
-                Some([only]) => {
+            match found.value {
+                [only] => {
                     if !self.flatten(&only.text, depth - 1, out, span, findings) {
                         return false;
                     }
                 }
-                Some([]) | None => {}
-                Some(_) => {
+                [] => {}
+                _ => {
                     findings.error(
                         "variable-lines",
                         span,
@@ -134,7 +157,7 @@ impl Variables {
     }
 
     /// The next use of a defined variable at or after `from`.
-    fn next_use<'a>(&self, text: &'a str, from: usize) -> Option<Use<'a>> {
+    fn next_use<'a>(&self, text: &'a str, from: usize) -> Option<Use<'a, '_>> {
         let mut from = from;
         loop {
             let start = from + text.get(from..)?.find('$')?;
@@ -151,11 +174,11 @@ impl Variables {
                     (name, after.is_none_or(char::is_whitespace).then_some(name.len() + 1))
                 }
             };
-            match len {
-                Some(len) if self.values.contains_key(name) => {
-                    return Some(Use { name, start, end: start + len });
+            match len.and_then(|len| Some((len, self.values.get(name)?))) {
+                Some((len, value)) => {
+                    return Some(Use { name, value, start, end: start + len });
                 }
-                _ => from = start + 1,
+                None => from = start + 1,
             }
         }
     }

@@ -23,9 +23,11 @@ use crate::track::{self, Running, Tracker};
 use anyhow::{Context as _, anyhow};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use vrrp_common::ident::RouterId;
 
@@ -78,13 +80,55 @@ pub struct Handle {
     /// Check scripts that run.
     pub running: Running,
     /// Whose turn it is to reload: what is read later must be applied later.
-    pub turn: Arc<tokio::sync::Mutex<()>>,
+    pub turn: Arc<Turn>,
 }
 
+/// Who may reload.
+#[derive(Debug)]
+pub struct Turn {
+    /// One at a time.
+    lock: tokio::sync::Mutex<()>,
+    /// A signal waits for it.
+    signalled: AtomicBool,
+    /// Threads that may read at once: one, but for those that hang.
+    readers: Arc<tokio::sync::Semaphore>,
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self {
+            lock: tokio::sync::Mutex::default(),
+            signalled: AtomicBool::new(false),
+            readers: Arc::new(tokio::sync::Semaphore::new(READERS)),
+        }
+    }
+}
+
+/// How long reading a configuration may take. What it takes beyond, a file system that hangs takes.
+const READING: Duration = Duration::from_secs(15);
+
+/// Readings that may hang until no more is tried.
+const READERS: usize = 4;
+
 impl Handle {
+    /// SIGHUP. One that waits for its turn will read what is written by now, so a second need not.
+    pub async fn hang_up(&self) {
+        if self.turn.signalled.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let _turn = self.turn.lock.lock().await;
+        self.turn.signalled.store(false, Ordering::Release);
+        // Said in the log.
+        let _refused = self.take().await;
+    }
+
     /// Reads the configuration again and applies it; on any error the running one stays.
     pub async fn reload(&self) -> Result<(), String> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn.lock.lock().await;
+        self.take().await
+    }
+
+    async fn take(&self) -> Result<(), String> {
         supervisor::reloading();
         let result = self.try_reload().await;
         match &result {
@@ -105,7 +149,14 @@ impl Handle {
     async fn try_reload(&self) -> Result<usize, String> {
         let path = Arc::clone(&self.config);
         let (files, namespace) = (self.files.clone(), self.namespace.clone());
+        let Ok(reader) = Arc::clone(&self.turn.readers).try_acquire_owned() else {
+            return Err(format!(
+                "{}: reading it hangs, and has {READERS} times before; restart the daemon",
+                self.config.display()
+            ));
+        };
         let load = move || {
+            let _reader = reader;
             let config = load(&path, &files)?;
             if let Some(other) = &config.globals.namespace
                 && namespace.as_ref() != Some(other)
@@ -116,8 +167,12 @@ impl Handle {
             let tracked = track::survey(&config, true);
             Ok::<_, String>(Loaded { config, tracked })
         };
-        let loaded = tokio::task::spawn_blocking(load)
+        let loaded = tokio::time::timeout(READING, tokio::task::spawn_blocking(load))
             .await
+            .map_err(|_| {
+                let path = self.config.display();
+                format!("{path}: reading it takes longer than {READING:?}, with all it names")
+            })?
             .map_err(|e| format!("reading the configuration: {e}"))??;
         // A router that has no place in the dataplane hears nobody and becomes a second master.
         let count = loaded.config.instances.len();
@@ -158,20 +213,47 @@ pub fn load(path: &Path, files: &Files) -> Result<Arc<Config>, String> {
     }
 }
 
-/// Runs the daemon with a configuration that was loaded from `options.config` and settled.
-pub fn run(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("tokio runtime")?
-        .block_on(serve(options, config))
+/// A daemon that has yet to read its configuration. From now on no signal that asks a daemon for
+/// something ends it: it is answered later.
+#[derive(Debug)]
+pub struct Begun {
+    runtime: Runtime,
+    hangup: Signal,
+    dumps: dumps::Signals,
 }
 
-async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
+impl Begun {
+    /// Catches them.
+    pub fn catch() -> anyhow::Result<Self> {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build().context("tokio runtime")?;
+        let inside = runtime.enter();
+        let (hangup, dumps) = (signal(SignalKind::hangup())?, dumps::Signals::catch()?);
+        drop(inside);
+        Ok(Self { runtime, hangup, dumps })
+    }
+
+    /// Runs the daemon with a configuration that was loaded from `options.config` and settled.
+    pub fn run(self, options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
+        let Self { runtime, hangup, dumps } = self;
+        let result = runtime.block_on(serve(options, config, hangup, dumps));
+        // A thread that reads a file may hang.
+        runtime.shutdown_timeout(LAST);
+        result
+    }
+}
+
+/// How long threads that still read or write may take at the end.
+const LAST: Duration = Duration::from_millis(500);
+
+async fn serve(
+    options: &Options,
+    config: Arc<Config>,
+    mut hangup: Signal,
+    dumps: dumps::Signals,
+) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let dumps = dumps::Signals::catch()?;
     let control = server::Listener::bind(&options.control)?;
 
     let serving = metrics::Serving::new(options.metrics.clone());
@@ -273,7 +355,7 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
             _ = interrupt.recv() => stop(&mailbox),
             _ = hangup.recv() => {
                 let handle = handle.clone();
-                tokio::spawn(async move { handle.reload().await });
+                tokio::spawn(async move { handle.hang_up().await });
             }
             client = control.accept() => match client {
                 Ok(client) => { tokio::spawn(server::serve(client, handle.clone())); }

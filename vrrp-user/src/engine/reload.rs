@@ -11,8 +11,9 @@ use super::tracking::Tracking;
 use super::watch::Watch;
 use crate::config::model::{Config, Instance, Name, Transport, Vip};
 use crate::config::tracked::SyncGroup;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 use vrrp_common::ident::{RouterId, Version};
 use vrrp_common::time::Instant;
 
@@ -31,6 +32,12 @@ impl Engine {
                 self.stop(now, number(index));
             }
         }
+        // Before a shorter delay of a link puts one of them into FAULT.
+        let members = config.groups.iter().flat_map(|group| &group.members);
+        let ran: BTreeSet<RouterId> = members
+            .filter_map(|member| self.find(member))
+            .filter(|id| self.routers[id.index()].as_ref().is_some_and(Router::runs))
+            .collect();
         // keepalived: only a process that starts waits.
         let start_at = (!self.running && !config.globals.startup_delay.is_zero())
             .then(|| now + config.globals.startup_delay);
@@ -51,7 +58,7 @@ impl Engine {
                 None => self.start(now, instance, group, start_at),
             }
         }
-        self.regroup(now, config);
+        self.regroup(now, config, &ran);
     }
 
     /// Stops every router.
@@ -138,7 +145,7 @@ impl Engine {
     }
 
     /// Makes the groups those of the configuration, and has each looked at.
-    fn regroup(&mut self, now: Instant, config: &Config) {
+    fn regroup(&mut self, now: Instant, config: &Config, ran: &BTreeSet<RouterId>) {
         let mut old = std::mem::take(&mut self.groups);
         self.unsettled.clear();
         for new in &config.groups {
@@ -146,8 +153,7 @@ impl Engine {
                 new.members.iter().filter_map(|member| self.find(member)).collect();
             // Who joins a group that runs runs with it, as a script that is new to a router that
             // runs does not stop it.
-            let runs = |id: &RouterId| self.routers[id.index()].as_ref().is_some_and(Router::runs);
-            if members.iter().any(runs) {
+            if members.iter().any(|id| ran.contains(id)) {
                 for id in &*members {
                     self.act(now, *id, |router, cx| {
                         if std::mem::take(&mut router.waits) {
@@ -173,6 +179,12 @@ impl Router {
         let vips: Vec<Vip> = old.vips().cloned().collect();
         let counts = self.take_prevented();
         self.carry_prevented(&vips, &counts, cx.world);
+        // Counted from the first lower advert, as it is.
+        let (before, after) = (old.preempt_delay, self.instance.preempt_delay);
+        self.patient_until = self.patient_until.and_then(|until| {
+            let begun = until.as_nanos().saturating_sub(nanos(before));
+            (!after.is_zero()).then(|| Instant::from_nanos(begun.saturating_add(nanos(after))))
+        });
         match self.state {
             State::Backup => {
                 // Version 2 takes no other interval than ours; version 3 follows the master's.
@@ -192,11 +204,8 @@ impl Router {
                 if garp.refresh != old.garp.refresh {
                     self.timers.refresh = (!garp.refresh.is_zero()).then(|| cx.now + garp.refresh);
                 }
-                if !old.vips().eq(new.vips()) || old.routes != new.routes || old.rules != new.rules
-                {
-                    let announce = garp.repeat;
-                    cx.outputs.push_back(Output::Own { router: cx.id, own: true, announce });
-                }
+                // What it owns from now on was said with its new configuration: what is new of that
+                // is announced, and what stays is not.
             }
             State::Initialize | State::Fault => {
                 self.master_interval = self.instance.advert_interval;
@@ -224,6 +233,10 @@ fn same_router(old: &Instance, new: &Instance) -> bool {
         && old.interface == new.interface
         && old.family == new.family
         && old.version == new.version
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The number of the router at `index`. There is memory for fewer than 2^32 routers.

@@ -124,8 +124,8 @@ impl Notice {
             Event::LowerHeard => (&notify.lower, false),
             Event::MasterPriority | Event::BackupPriority => return Vec::new(),
         };
-        let own = own.as_ref().map(|program| (program, Vec::new()));
-        let any = notify.any.as_ref().filter(|_| any).map(|program| {
+        let own = own.as_deref().map(|program| (program, Vec::new()));
+        let any = notify.any.as_deref().filter(|_| any).map(|program| {
             let Priority(priority) = self.priority;
             let words = [self.subject.kind(), self.subject.name(), self.said().word()];
             let words = words.map(str::to_owned).into_iter().chain([priority.to_string()]);
@@ -141,8 +141,9 @@ mod tests {
     use crate::config::model::Origin;
     use vrrp_common::ident::{Family, Vrid};
 
-    fn program(name: &str) -> Option<Program> {
-        Some(Program { words: vec![name.into()], user: None, origin: Origin::default() })
+    fn program(name: &str) -> Option<Box<Program>> {
+        let words = vec![name.into()];
+        Some(Box::new(Program { words, user: None, origin: Origin::default() }))
     }
 
     fn notice(event: Event, deleted: bool) -> Notice {

@@ -44,10 +44,10 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn shell(text: &str) -> Program {
+fn shell(text: &str) -> Box<Program> {
     // What is told comes after the name of the shell.
     let words = ["/bin/sh", "-c", text, "sh"].map(str::to_owned).into();
-    Program { words, user: None, origin: Origin::default() }
+    Box::new(Program { words, user: None, origin: Origin::default() })
 }
 
 fn instance(change: impl FnOnce(&mut Instance)) -> Arc<Instance> {

@@ -4,9 +4,10 @@ use crate::config::findings::{Findings, Span};
 use crate::config::model::{Instance, Transport};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 /// Names and (interface, family, VRID) must be unique; an address on two instances is doubtful.
-pub(super) fn check(instances: &[(Instance, Spans)], findings: &mut Findings) {
+pub(super) fn check(instances: &[(Arc<Instance>, Spans)], findings: &mut Findings) {
     let mut names: HashMap<&str, Span> = HashMap::new();
     let mut routers = HashMap::new();
     let mut addresses = HashMap::new();
@@ -28,7 +29,7 @@ pub(super) fn check(instances: &[(Instance, Spans)], findings: &mut Findings) {
         }
         match routers.entry((&instance.interface, instance.family, instance.vrid)) {
             Entry::Vacant(entry) => {
-                entry.insert((instance, spans.vrid));
+                entry.insert((&**instance, spans.vrid));
             }
             Entry::Occupied(entry) => {
                 let (first, span) = entry.get();

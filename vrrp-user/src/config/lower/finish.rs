@@ -67,7 +67,7 @@ pub(super) fn finish(
     first_link_local(&draft, family, strict, findings);
     let (interface, (vrid, vrid_span)) = (interface?, vrid?);
 
-    let mut instance = Instance::new(name, &interface, vrid, family);
+    let mut instance = Instance::new(word.text.clone(), interface.clone(), vrid, family);
     let mut spans = Spans {
         name: span,
         vrid: vrid_span,

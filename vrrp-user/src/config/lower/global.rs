@@ -26,9 +26,9 @@ pub(in crate::config) struct Global {
     pub(super) owner_ignore_adverts: bool,
     pub(super) plain_checksum: bool,
     pub(super) check_unicast_source: bool,
-    pub(super) startup: Option<Program>,
+    pub(super) startup: Option<Box<Program>>,
     pub(super) startup_timeout: Option<u32>,
-    pub(super) shutdown: Option<Program>,
+    pub(super) shutdown: Option<Box<Program>>,
     pub(super) shutdown_timeout: Option<u32>,
 }
 
@@ -38,8 +38,8 @@ const SCRIPT_TIMEOUT: u32 = 10;
 impl Global {
     /// What stays global.
     pub(super) fn finish(mut self) -> Globals {
-        let timed = |script: Option<Program>, timeout: Option<u32>| {
-            script.map(|script| (script, timeout.unwrap_or(SCRIPT_TIMEOUT)))
+        let timed = |script: Option<Box<Program>>, timeout: Option<u32>| {
+            script.map(|script| (*script, timeout.unwrap_or(SCRIPT_TIMEOUT)))
         };
         self.own.scripts.startup = timed(self.startup, self.startup_timeout);
         self.own.scripts.shutdown = timed(self.shutdown, self.shutdown_timeout);

@@ -5,11 +5,12 @@ use super::track::{self, MOST, MOST_OF_SCRIPTS, TracksDraft};
 use super::value;
 use crate::config::findings::{Findings, Span};
 use crate::config::keyword::{Keyword, Shape, apply, built, ignored, not_built, obsolete};
-use crate::config::model::TrackInterface;
+use crate::config::model::{Instance, Name, TrackInterface};
 use crate::config::program::Notify;
 use crate::config::token::Word;
 use crate::config::tracked::LinkDelay;
 use crate::config::tree::Node;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// A group before its members are known to exist.
@@ -178,5 +179,45 @@ pub(super) fn link_delays(
             }
             None => delays.push((delay, first.span)),
         }
+    }
+}
+
+/// A backup whose dead link counts as up hears nobody and becomes master on it. So, as in keepalived,
+/// the link of an instance is waited for less than its master is.
+pub(super) fn bound_delays<'a>(
+    delays: &mut [(LinkDelay, Span)],
+    instances: impl Iterator<Item = &'a Instance>,
+    findings: &mut Findings,
+) {
+    if delays.is_empty() {
+        return;
+    }
+    let mut soonest: HashMap<&Name, (Duration, &Name)> = HashMap::new();
+    for instance in instances {
+        let interval = instance.advert_interval;
+        let adverts = u32::from(instance.down_timer_adverts).saturating_sub(1);
+        // Less by the least skew there is, in keepalived's microseconds.
+        let skew = u64::try_from(interval.as_micros() / 256).unwrap_or(u64::MAX);
+        let limit = (interval * adverts).saturating_sub(Duration::from_micros(skew));
+        let soon = soonest.entry(&instance.interface).or_insert((limit, &instance.name));
+        if limit < soon.0 {
+            *soon = (limit, &instance.name);
+        }
+    }
+    for (delay, span) in delays {
+        let Some((limit, name)) = soonest.get(&delay.interface) else { continue };
+        if delay.down.max(delay.up) <= *limit {
+            continue;
+        }
+        delay.down = delay.down.min(*limit);
+        delay.up = delay.up.min(*limit);
+        findings
+            .warning(
+                "long-delay",
+                *span,
+                format!("a change of `{}` counts too late", delay.interface),
+            )
+            .label(format!("shortened to {limit:?}: `{name}` would be master on a dead link"))
+            .help("advertise less often, or have a shorter delay");
     }
 }

@@ -26,6 +26,7 @@ use super::keyword::{Keyword, Shape, apply, built, ignored, not_built, obsolete,
 use super::model::{Config, Instance, Statics};
 use super::tree::Node;
 use globals::Global;
+use std::sync::Arc;
 use ties::{Kind, Objects};
 
 /// The blocks of the top level, in the order of the text.
@@ -106,7 +107,8 @@ pub(super) static ROOT: &[Keyword<Root>] = &[
         "interface_up_down_delays",
         Shape::Block,
         |root, node, _| root.link_delays.push(node.clone()),
-        "INTERFACE DOWN [UP] a line: seconds a change must last to count; UP is 0 unless given",
+        "INTERFACE DOWN [UP] a line: seconds a change must last to count; UP is 0 unless given; on an \
+         instance's own interface less than two adverts take",
     ),
     built(
         "instance",
@@ -160,9 +162,13 @@ pub(super) static ROOT: &[Keyword<Root>] = &[
 ];
 
 /// Understands the whole tree. What comes back is of use only if no error was found.
-pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
+///
+/// Of a large configuration the tree is most of the memory, so each part of it goes when it is
+/// understood.
+pub(super) fn lower(nodes: Vec<Node>, findings: &mut Findings) -> Config {
     let mut root = Root::default();
-    apply("", ROOT, &mut root, nodes, findings);
+    apply("", ROOT, &mut root, &nodes, findings);
+    drop(nodes);
     if root.instances.is_empty() && !findings.failed() {
         findings
             .error_anywhere("no-instance", "there is no `vrrp_instance`, so nothing to do")
@@ -172,24 +178,25 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     apply("global_defs", globals::GLOBALS, &mut global, &root.globals, findings);
     global.own.namespace = root.namespace.take();
     global.own.dump_files.instance = root.instance.take();
+    let none = root.instances.is_empty();
     let mut instances = Vec::with_capacity(root.instances.len());
     // Of a broken instance too, for the order of the rules.
     let mut rules = Vec::with_capacity(root.instances.len());
-    for node in &root.instances {
-        let mut draft = instance::read(node, findings);
+    for node in std::mem::take(&mut root.instances) {
+        let mut draft = instance::read(&node, findings);
         rules.push((std::mem::take(&mut draft.rules), None));
-        if let Some(instance) = finish::finish(node, draft, &global, findings) {
+        if let Some((instance, spans)) = finish::finish(&node, draft, &global, findings) {
             if let Some((_, number)) = rules.last_mut() {
                 *number = Some(instances.len());
             }
-            instances.push(instance);
+            instances.push((Arc::new(instance), spans));
         }
     }
     across::check(&instances, findings);
     let statics = statics(&root, &global, &mut instances, rules, findings);
     let scripts = root.scripts.iter().filter_map(|node| watched::script(node, findings));
     let scripts: Vec<_> = scripts.collect();
-    let files = root.files.iter().filter_map(|node| watched::file(node, findings));
+    let files = root.files.into_iter().filter_map(|node| watched::file(&node, findings));
     let files: Vec<_> = files.collect();
     let processes =
         root.processes.iter().filter_map(|node| watched::tracked_process(node, findings));
@@ -206,14 +213,16 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
     for node in &root.link_delays {
         group::link_delays(node, &mut link_delays, findings);
     }
-    if root.instances.is_empty() && !findings.has_errors() {
+    let all = instances.iter().map(|(instance, _)| &**instance);
+    group::bound_delays(&mut link_delays, all, findings);
+    if none && !findings.has_errors() {
         findings
             .error_anywhere("no-instance", "there is no `vrrp_instance`: nothing to run")
             .help("add a `vrrp_instance` block");
     }
     Config {
         globals: global.finish(),
-        instances: instances.into_iter().map(|(instance, _)| instance.into()).collect(),
+        instances: instances.into_iter().map(|(instance, _)| instance).collect(),
         groups,
         scripts: objects.scripts.used(findings),
         files: objects.files.used(findings),
@@ -228,7 +237,7 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
 fn statics(
     root: &Root,
     global: &Global,
-    instances: &mut [(Instance, finish::Spans)],
+    instances: &mut [(Arc<Instance>, finish::Spans)],
     rules: Vec<(Vec<rule::RuleDraft>, Option<usize>)>,
     findings: &mut Findings,
 ) -> Statics {
@@ -246,7 +255,7 @@ fn statics(
                 let Some((drafts, number)) = rules.next() else { continue };
                 let settled = priorities.settle(&drafts, findings);
                 if let Some((instance, _)) = number.and_then(|number| instances.get_mut(number)) {
-                    instance.rules = settled;
+                    Arc::make_mut(instance).rules = settled;
                 }
             }
             RuleBlock::Static(node) => {

@@ -5,10 +5,11 @@ use crate::config::token::{Word, command};
 use crate::config::tree::Node;
 
 /// `KEYWORD PROGRAM [USER [GROUP]]`; a program with arguments is one quoted word.
-pub(super) fn program(node: &Node, findings: &mut Findings) -> Option<Program> {
+pub(super) fn program(node: &Node, findings: &mut Findings) -> Option<Box<Program>> {
     let (first, user) = node.arguments().split_first()?;
     let words = words(node.keyword(), first, findings)?;
-    Some(Program { words, user: self::user(user, findings), origin: findings.origin(first.span) })
+    let (user, origin) = (self::user(user, findings), findings.origin(first.span));
+    Some(Box::new(Program { words, user, origin }))
 }
 
 /// `notify_deleted [PROGRAM [USER [GROUP]]]`.

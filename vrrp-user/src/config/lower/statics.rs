@@ -12,6 +12,7 @@ use crate::config::routing::{StaticAddress, Statics, TrackGroup};
 use crate::config::suggest::nearest;
 use crate::config::token::Word;
 use crate::config::tree::Node;
+use std::sync::Arc;
 
 /// What stands in `track_group`.
 pub(in crate::config) static TRACK_GROUP: &[Keyword<GroupDraft>] =
@@ -33,7 +34,7 @@ fn members(draft: &mut GroupDraft, node: &Node, findings: &mut Findings) {
 /// `track_group` blocks.
 pub(super) fn groups(
     nodes: &[Node],
-    instances: &[(Instance, Spans)],
+    instances: &[(Arc<Instance>, Spans)],
     findings: &mut Findings,
 ) -> Vec<TrackGroup> {
     let mut groups: Vec<(TrackGroup, Span)> = Vec::new();
@@ -112,7 +113,7 @@ fn group<'a>(
             }
         }
     }
-    (Node { words, block: line.block.clone() }, found)
+    (Node { words: words.into(), block: line.block.clone() }, found)
 }
 
 /// A track group needs an interface to watch.
@@ -206,7 +207,7 @@ pub(super) fn rules(node: &Node, groups: &[TrackGroup], findings: &mut Findings)
 }
 
 /// Tells the instances which interfaces of static objects matter to them.
-pub(super) fn tell(instances: &mut [(Instance, Spans)], statics: &Statics) {
+pub(super) fn tell(instances: &mut [(Arc<Instance>, Spans)], statics: &Statics) {
     for (instance, _) in instances {
         let mut names: Vec<Name> = Vec::new();
         for name in statics.tracked(&instance.name) {
@@ -214,6 +215,8 @@ pub(super) fn tell(instances: &mut [(Instance, Spans)], statics: &Statics) {
                 names.push(name.clone());
             }
         }
-        instance.static_interfaces = names;
+        if !names.is_empty() {
+            Arc::make_mut(instance).static_interfaces = names;
+        }
     }
 }

@@ -158,7 +158,7 @@ struct Unweighted {
 
 /// Fills in what instances and groups track, and who is in which group.
 pub(super) fn tie(
-    instances: &mut [(Instance, Spans)],
+    instances: &mut [(Arc<Instance>, Spans)],
     groups: Vec<GroupDraft>,
     objects: &mut Objects,
     notify_priority_changes: bool,
@@ -166,6 +166,7 @@ pub(super) fn tie(
 ) -> Vec<Arc<SyncGroup>> {
     let (groups, of) = membership(groups, instances, findings);
     for (instance, spans) in instances.iter_mut() {
+        let instance = Arc::make_mut(instance);
         let mut resolved = objects.resolve(std::mem::take(&mut spans.tracks), findings);
         let group = of.get(&instance.name).and_then(|&at| groups.get(at));
         if instance.priority == Priority::OWNER {
@@ -328,11 +329,13 @@ impl Tied {
 /// The groups with the members they have, and the number of the group of each member.
 fn membership(
     drafts: Vec<GroupDraft>,
-    instances: &[(Instance, Spans)],
+    instances: &[(Arc<Instance>, Spans)],
     findings: &mut Findings,
 ) -> (Vec<Tied>, HashMap<Name, usize>) {
     let known: HashMap<&str, (&Name, Span)> = instances
         .iter()
+        // Of use only where there are groups.
+        .filter(|_| !drafts.is_empty())
         .map(|(instance, spans)| (&*instance.name, (&instance.name, spans.name)))
         .collect();
     let mut groups: Vec<Tied> = Vec::new();
@@ -397,7 +400,7 @@ fn membership(
             of.insert((*name).clone(), groups.len());
             members.push(((*name).clone(), member.span));
         }
-        groups.push(Tied { name: (&*word.text).into(), span: word.span, draft, members, listed });
+        groups.push(Tied { name: word.text.clone(), span: word.span, draft, members, listed });
     }
     (groups, of)
 }

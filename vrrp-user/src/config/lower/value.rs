@@ -203,7 +203,7 @@ pub(super) fn interface(
             .label("1 to 15 bytes without `/`, `:` or white space");
         return None;
     }
-    Some(text.into())
+    Some(word.text.clone())
 }
 
 /// The address with all bits after the prefix set to `ones`.

@@ -282,7 +282,7 @@ fn named(node: &Node, findings: &mut Findings) -> Option<(Name, Span)> {
         findings.error("bad-name", word.span, "a name cannot be empty");
         return None;
     }
-    Some(((&*word.text).into(), word.span))
+    Some((word.text.clone(), word.span))
 }
 
 /// What a block is nothing without. A value with an error in it is not a missing one.

@@ -73,7 +73,7 @@ fn origin() -> Origin {
 /// A configuration whose script, notify_master and startup_script are all this one.
 fn config(program: &Program) -> Config {
     let mut instance = Instance::new("VI_1", "eth0", Vrid::new(1).unwrap(), Family::V4);
-    instance.notify.master = Some(program.clone());
+    instance.notify.master = Some(Box::new(program.clone()));
     instance.tracks.scripts = vec![Track { object: "chk".into(), weight: 0, reverse: false }];
     let script = Script {
         name: "chk".into(),

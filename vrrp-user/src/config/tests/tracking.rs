@@ -50,6 +50,30 @@ fn defaults() {
     assert_eq!(delays, [(micro, Duration::ZERO), (second, 2 * second)]);
 }
 
+/// Each of the two by itself, to what keepalived 2.2.7 makes of them.
+#[test]
+fn the_own_link_is_waited_for_less_than_its_master() {
+    let instance = |interval: &str, name: &str, vrid: u8| {
+        format!(
+            "vrrp_instance {name} {{\n interface eth0\n version 3\n virtual_router_id {vrid}\n\
+             advert_int {interval}\n virtual_ipaddress {{\n 192.0.2.{vrid}\n}}\n}}\n"
+        )
+    };
+    let delayed = |delays: &str| {
+        let instances = instance("0.1", "A", 1) + &instance("1", "B", 2);
+        format!("interface_up_down_delays {{\n {delays}\n}}\n{instances}")
+    };
+    let (config, diagnostics) = text(&delayed("eth0 0.1 2"));
+    let delay = &config.expect("a warning alone").link_delays[0];
+    let micros = (delay.down.as_micros(), delay.up.as_micros());
+    assert_eq!(micros, (100_000, 199_610));
+    assert_eq!(diagnostics.len(), 1);
+    assert_eq!(diagnostics[0].code, "long-delay");
+    assert!(diagnostics[0].label.as_ref().is_some_and(|label| label.contains("`A`")));
+    assert_eq!(good(&delayed("eth0 0.15 0.19")).link_delays[0].up, Duration::from_millis(190));
+    assert_eq!(good(&delayed("eth9 5 6")).link_delays[0].up, Duration::from_secs(6));
+}
+
 #[test]
 fn weights_of_lines_and_of_objects() {
     let weigh = |own: &str, line: &str| {
@@ -87,10 +111,10 @@ fn who_runs_what() {
          notify_stop /s\nnotify_master_rx_lower_pri /l\nnotify_deleted\n{VIP}"
     ))
     .notify;
-    let Some(Program { words, user: who, origin }) = all.any else { panic!("notify") };
+    let Program { words, user: who, origin } = *all.any.expect("notify");
     assert_eq!((words, who, origin.line), (vec!["/n".into(), "a".into()], user("u", Some("g")), 4));
     assert_eq!(all.master.and_then(|program| program.user), user("u", None));
-    let first = |program: Option<Program>| program.map(|program| program.words[0].clone());
+    let first = |program: Option<Box<Program>>| program.map(|program| program.words[0].clone());
     let others = [all.backup, all.fault, all.stop, all.lower].map(first);
     assert_eq!(others.map(Option::unwrap_or_default), ["/b", "/f", "/s", "/l"]);
     assert!(all.deleted.given && all.deleted.program.is_none());

@@ -243,7 +243,7 @@ fn sixty_five_thousand_routers_start_and_fire_in_turn() {
     let instances = (0..65_536u32).map(|number| {
         let vrid = Vrid::new(u8::try_from(number % 255 + 1).unwrap()).unwrap();
         let interface = format!("eth{}", number % 1000);
-        Instance::new(&format!("vr{number}"), &interface, vrid, Family::V4)
+        Instance::new(format!("vr{number}"), interface, vrid, Family::V4)
     });
     let instances: Vec<_> = instances.collect();
     rig.load(instances);

@@ -30,7 +30,6 @@ fn a_master_keeps_its_state_when_its_settings_change() {
         outputs,
         [
             Output::Started { router: ROUTER, instance: Arc::new(changed) },
-            own(true),
             Output::PriorityChanged { router: ROUTER, priority: Priority(120) },
         ]
     );

@@ -73,7 +73,7 @@ fn defaults(to: &mut Lines, dump: &Dump<'_>) {
         let Some(path) = path else { continue };
         let (user, group) = dump.user;
         line!(to, " {kind} notify fifo = {}, uid:gid {user}:{group}", path.display());
-        fifo_script(to, dump, kind, script.as_ref());
+        fifo_script(to, dump, kind, script.as_deref());
     }
     line!(to, " FIFO write vrrp states on reload = false");
     let changes = switch(globals.notify_priority_changes, "true", "false");

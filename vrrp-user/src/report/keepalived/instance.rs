@@ -40,7 +40,7 @@ pub(super) fn render(to: &mut Lines, dump: &Dump<'_>, router: &Router) {
         (&notify.any, "Generic"),
         (&notify.lower, "Master rx lower pri"),
     ] {
-        script(to, dump, program.as_ref(), what);
+        script(to, dump, program.as_deref(), what);
     }
     let changes = switch(instance.notify_priority_changes, "true", "false");
     line!(to, "   Notify priority changes = {changes}");

@@ -124,7 +124,7 @@ fn data(to: &mut Writer, dump: &Dump<'_>, router: &Router) {
 
 fn scripts(to: &mut Writer, dump: &Dump<'_>, instance: &Instance) {
     let notify = &instance.notify;
-    let scripts: [(&str, &Option<Program>); 7] = [
+    let scripts: [(&str, &Option<Box<Program>>); 7] = [
         ("script_backup", &notify.backup),
         ("script_master", &notify.master),
         ("script_fault", &notify.fault),

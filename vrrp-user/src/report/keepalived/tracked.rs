@@ -62,7 +62,7 @@ fn group(to: &mut Lines, dump: &Dump<'_>, group: &SyncGroup) {
         (&notify.stop, "Stop"),
         (&notify.any, "Generic"),
     ] {
-        script(to, dump, program.as_ref(), what);
+        script(to, dump, program.as_deref(), what);
     }
 }
 
