@@ -1,5 +1,7 @@
-//! Does xvrrp look like keepalived to whoever looks at keepalived: dump files, flags, signals,
-//! scheduling.
+//! Does xvrrp look like keepalived to whoever looks at keepalived: addresses, dump files, flags,
+//! signals, scheduling.
+mod addresses;
+mod announcements;
 mod dumps;
 mod flags;
 mod schedule;

@@ -19,6 +19,7 @@ mod token;
 pub mod tracked;
 mod tree;
 mod variable;
+mod vip;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 //! interface and family, every address of an instance but the excluded ones is of its family.
 use super::program::{Notify, Scripts};
 use super::tracked::{LinkDelay, Script, SyncGroup, TrackedFile, TrackedProcess, Tracks};
+pub use super::vip::{Treatment, Vip};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct Config {
     pub tracked: Vec<Arc<TrackedProcess>>,
     /// `interface_up_down_delays`.
     pub link_delays: Vec<LinkDelay>,
+    /// `garp_group` blocks; an interface is in one at most.
+    pub garp_groups: Vec<GarpGroup>,
 }
 
 /// `global_defs`, as far as it is not folded into the instances.
@@ -220,6 +223,8 @@ pub struct Instance {
     pub notify_priority_changes: bool,
     /// Whom to tell of changes.
     pub notify: Notify,
+    /// `promote_secondaries` is set on [`Self::interface`] while the instance exists.
+    pub promote_secondaries: bool,
     /// Restores keepalived's behaviour: a lost address is not repaired before the next MASTER entry.
     pub no_repair: bool,
 }
@@ -268,25 +273,6 @@ pub struct Checksum {
     pub send: ChecksumForm,
     /// Received adverts may use the other form too.
     pub accept_both: bool,
-}
-
-/// A virtual address.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Vip {
-    /// The address.
-    pub address: IpAddr,
-    /// Prefix length.
-    pub prefix: u8,
-    /// `dev`, or the instance's interface.
-    pub dev: Name,
-    /// `label` (IPv4).
-    pub label: Option<Name>,
-    /// `brd` (IPv4): none, `+`/`-` computed, or given.
-    pub broadcast: Option<Ipv4Addr>,
-    /// `scope`, as rtnetlink numbers it (0 global, 253 link, 254 host).
-    pub scope: u8,
-    /// `no_track`: the state of [`Self::dev`] causes no fault.
-    pub no_track: bool,
 }
 
 /// A virtual route.
@@ -338,6 +324,20 @@ pub struct Garp {
     pub lower_delay: Duration,
     /// `garp_lower_prio_repeat`: announcements after a lower master was heard; zero for none.
     pub lower_repeat: u32,
+    /// `garp_extra_if all`: time between announcements of one address on each interface but the
+    /// instance's while master; zero for none.
+    pub elsewhere: Duration,
+}
+
+/// One `garp_group`: interfaces that share their pauses.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct GarpGroup {
+    /// `garp_interval`: least time between two gratuitous ARPs on any of them.
+    pub garp_interval: Duration,
+    /// `gna_interval`: the same for unsolicited neighbour advertisements.
+    pub gna_interval: Duration,
+    /// `interface` and `interfaces`.
+    pub interfaces: Vec<Name>,
 }
 
 impl Default for Garp {
@@ -349,6 +349,7 @@ impl Default for Garp {
             refresh_repeat: 1,
             lower_delay: Duration::from_secs(5),
             lower_repeat: 5,
+            elsewhere: Duration::ZERO,
         }
     }
 }
@@ -399,6 +400,7 @@ impl Instance {
             strict: false,
             notify_priority_changes: false,
             notify: Notify::default(),
+            promote_secondaries: false,
             no_repair: false,
         }
     }

@@ -1,4 +1,5 @@
 //! Does the loader read what it should.
+mod addresses;
 mod tracking;
 
 use super::diagnostic::{Diagnostic, Severity};

@@ -113,6 +113,9 @@ impl AdvertLoop {
             Output::Announce { router, times } => {
                 self.send_net(Command::Announce { router, times });
             }
+            Output::AnnounceElsewhere { router } => {
+                self.send_net(Command::AnnounceElsewhere { router });
+            }
             Output::Expect { router, expectation } => {
                 let expect = expectation.map_or_else(Expect::default, |e| layout(&e));
                 self.plane.expect(router, &expect);

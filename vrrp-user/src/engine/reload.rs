@@ -190,6 +190,10 @@ impl Router {
                 if garp.refresh != old.garp.refresh {
                     self.timers.refresh = (!garp.refresh.is_zero()).then(|| cx.now + garp.refresh);
                 }
+                if garp.elsewhere != old.garp.elsewhere {
+                    let period = garp.elsewhere;
+                    self.timers.elsewhere = (!period.is_zero()).then(|| cx.now + period);
+                }
                 if !old.vips().eq(new.vips()) || old.routes != new.routes {
                     let announce = garp.repeat;
                     cx.outputs.push_back(Output::Own { router: cx.id, own: true, announce });

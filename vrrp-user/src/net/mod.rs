@@ -6,7 +6,8 @@
 //! - [`task`]: commands in, events out; `work` joins what follows
 //!   - `netlink` asks and hears the kernel, `message` knows its words, `change` what they mean
 //!   - `table`: what is in the kernel
-//!   - `reconcile`: what has to be done, with `slots`, `entry`, `routes`, `promote`, `patience`
+//!   - `reconcile`: what has to be done, with `slots`, `entry`, `look`, `routes`, `promote`,
+//!     `patience`
 //!   - `announce`: when addresses are announced
 //! - [`guard`]: addresses that take no packets, as a table of rules (`ruleset`) told to the
 //!   kernel by `nft`
@@ -19,6 +20,7 @@ mod change;
 mod entry;
 mod frame;
 pub mod guard;
+mod look;
 pub mod membership;
 mod message;
 pub mod namespace;

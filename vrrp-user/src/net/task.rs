@@ -39,6 +39,11 @@ pub enum Command {
         /// How often each.
         times: u32,
     },
+    /// Announce one address on each interface but the router's own.
+    AnnounceElsewhere {
+        /// The router.
+        router: RouterId,
+    },
     /// Global settings changed (announcement pacing).
     Globals(Arc<Config>),
     /// Read everything from the kernel again and repair.
@@ -169,6 +174,7 @@ pub async fn run(
             work.command(command);
         }
     }
+    work.retire();
     work.settle().await?;
     work.finish();
     Ok(())

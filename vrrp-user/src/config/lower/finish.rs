@@ -114,6 +114,9 @@ pub(super) fn finish(
     }
     instance.notify = draft.notify;
     instance.garp = garp(draft.garp, global.garp, strict);
+    if instance.vips().all(|vip| vip.dev == instance.interface) {
+        instance.garp.elsewhere = Duration::ZERO;
+    }
     instance.answer_lower = match draft.lower_prio_no_advert.or(global.lower_prio_no_advert) {
         Some(silent) => !silent,
         None => version == Version::V3,
@@ -128,6 +131,7 @@ pub(super) fn finish(
         draft.notify_priority_changes.unwrap_or(global.own.notify_priority_changes);
     instance.accept = draft.accept.unwrap_or(!strict) || priority == Priority::OWNER;
     instance.strict = strict;
+    instance.promote_secondaries = draft.promote_secondaries;
     instance.no_repair = draft.no_repair;
     Some((instance, spans))
 }
@@ -405,5 +409,6 @@ pub(super) fn garp(own: GarpDraft, global: GarpDraft, strict: bool) -> Garp {
             .unwrap_or(plain.refresh_repeat),
         lower_delay: own.lower_delay.or(global.lower_delay).unwrap_or(delay),
         lower_repeat: if strict { 0 } else { lower_repeat },
+        elsewhere: own.elsewhere.or(global.elsewhere).unwrap_or(plain.elsewhere),
     }
 }

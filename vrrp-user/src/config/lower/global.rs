@@ -69,6 +69,8 @@ pub(in crate::config) struct GarpDraft {
     pub(super) refresh_repeat: Option<u32>,
     pub(super) lower_delay: Option<Duration>,
     pub(super) lower_repeat: Option<u32>,
+    /// Zero where only virtual MAC addresses are meant, or none.
+    pub(super) elsewhere: Option<Duration>,
 }
 
 pub(super) fn text(node: &Node) -> Option<String> {

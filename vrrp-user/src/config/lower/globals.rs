@@ -1,4 +1,5 @@
 //! What does `global_defs` say.
+use super::announce;
 use super::program::{program, user};
 use super::{scheduling, value};
 use crate::config::keyword::{Keyword, Shape, built, ignored, not_built, obsolete};
@@ -336,8 +337,19 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
         },
         "seconds after the boot of the machine to stay quiet",
     ),
-    not_built("vrrp_garp_extra_if", "periodic announcements on other interfaces"),
-    not_built("vrrp_vmac_garp_intvl", "the old name of vrrp_garp_extra_if"),
+    built(
+        "vrrp_garp_extra_if",
+        Shape::Words(1, 2),
+        |global, node, findings| global.garp.elsewhere = announce::elsewhere(node, 1, findings),
+        "all, and seconds between announcements of one address on each interface that is not the \
+         instance's; without all no interface is meant here",
+    ),
+    built(
+        "vrrp_vmac_garp_intvl",
+        Shape::Words(1, 2),
+        |global, node, findings| global.garp.elsewhere = announce::elsewhere(node, 1, findings),
+        "the old name of vrrp_garp_extra_if",
+    ),
     not_built("reload_file", "a reload only when a file says so"),
     ignored("max_auto_priority", PROCESS),
     ignored("min_auto_priority_delay", PROCESS),

@@ -1,6 +1,7 @@
 //! What does the tree mean: the top level, and the order in which its blocks are understood.
 mod across;
 mod address;
+pub(super) mod announce;
 mod finish;
 mod global;
 pub(super) mod globals;
@@ -34,6 +35,7 @@ pub(super) struct Root {
     files: Vec<Node>,
     processes: Vec<Node>,
     link_delays: Vec<Node>,
+    garp_groups: Vec<Node>,
     instance: Option<String>,
     namespace: Option<String>,
 }
@@ -96,7 +98,12 @@ pub(super) static ROOT: &[Keyword<Root>] = &[
         },
         "the name of this daemon among several: a part of the names of files",
     ),
-    not_built("garp_group", "announcement pauses of several interfaces together"),
+    built(
+        "garp_group",
+        Shape::Block,
+        |root, node, _| root.garp_groups.push(node.clone()),
+        "announcement pauses of several interfaces together",
+    ),
     not_built("linkbeat_interfaces", "links watched by polling"),
     not_built("track_group", "instances whose state static addresses follow"),
     not_built("static_ipaddress", "addresses that are always there"),
@@ -171,6 +178,7 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
         scripts: objects.scripts.used(findings),
         files: objects.files.used(findings),
         tracked: objects.processes.used(findings),
+        garp_groups: announce::groups(&root.garp_groups, findings),
         link_delays: link_delays.into_iter().map(|(delay, _)| delay).collect(),
     }
 }

@@ -88,7 +88,8 @@ fn defaults(to: &mut Lines, dump: &Dump<'_>) {
     line!(to, " Gratuitous ARP lower priority delay = {}", garp.lower_delay.as_secs());
     line!(to, " Gratuitous ARP lower priority repeat = {}", garp.lower_repeat);
     line!(to, " Num adverts before down = {}", defaults.down_timer_adverts);
-    line!(to, " Gratuitous ARP for each secondary VMAC = 0s");
+    let kind = switch(garp.elsewhere.is_zero(), "VMAC", "i/f");
+    line!(to, " Gratuitous ARP for each secondary {kind} = {}s", garp.elsewhere.as_secs());
     let lower = switch(defaults.answer_lower, "true", "false");
     line!(to, " Send advert after receive lower priority advert = {lower}");
     let higher = switch(defaults.answer_higher, "true", "false");

@@ -86,7 +86,7 @@ fn data(to: &mut Writer, dump: &Dump<'_>, router: &Router) {
     to.plain("base_priority", instance.priority.0);
     to.plain("effective_priority", engine.effective_priority.0);
     to.plain("vipset", engine.state == State::Active);
-    to.plain("promote_secondaries", false);
+    to.plain("promote_secondaries", instance.promote_secondaries);
     to.plain("adver_int", short(instance.advert_interval));
     to.plain("master_adver_int", short(engine.master_interval));
     to.plain("accept", u8::from(instance.accept));
