@@ -271,6 +271,7 @@ fn tracking(
         files: ["f0", "f1"].map(|name| Arc::new(file(name))).to_vec(),
         tracked: ["p0", "p1"].map(|name| Arc::new(processes(name))).to_vec(),
         link_delays: vec![LinkDelay { interface: "eth4".into(), down: second, up: second / 2 }],
+        garp_groups: Vec::new(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Which lines does a file consist of after comments, conditions, definitions and includes.
+use super::builtin::Builtins;
 use super::findings::{Findings, Span};
 use super::sequence::{self, Sequence};
 use super::source::{LONGEST, Source, Unreadable};
-use super::token::{Line, Token, split, without_comment};
+use super::token::{Line, Token, split, uncommented};
 use super::tree::{Builder, Node};
 use super::variable::{LINE, Replaced, Variables, name_len};
 use std::path::{Path, PathBuf};
@@ -20,12 +21,17 @@ const LINE_COST: usize = 64;
 /// Multi-line definitions and sequences inside each other.
 const NESTING: usize = 32;
 
-/// The statements of a file and of all it includes.
-pub(super) fn read(path: &Path, source: &dyn Source, findings: &mut Findings) -> Vec<Node> {
+/// The statements of a file and of all it includes, and whether random numbers are among them.
+pub(super) fn read(
+    path: &Path,
+    source: &dyn Source,
+    seed: u32,
+    findings: &mut Findings,
+) -> (Vec<Node>, bool) {
     let mut expander = Expander {
         source,
         findings,
-        variables: Variables::default(),
+        variables: Variables::new(Builtins::new(source, seed)),
         id: source.config_id(),
         tokens: Vec::new(),
         token_count: 0,
@@ -39,13 +45,14 @@ pub(super) fn read(path: &Path, source: &dyn Source, findings: &mut Findings) ->
     let id = expander.id.clone();
     expander.define("_INSTANCE", &id);
     expander.file(path, None, 0);
-    expander.tree.finish(expander.findings)
+    let drawn = expander.variables.drawn();
+    (expander.tree.finish(expander.findings), drawn)
 }
 
 struct Expander<'a> {
     source: &'a dyn Source,
     findings: &'a mut Findings,
-    variables: Variables,
+    variables: Variables<'a>,
     id: String,
     /// Of the present line.
     tokens: Vec<Token>,
@@ -100,12 +107,16 @@ impl Expander<'_> {
             self.findings.warning("not-utf8", span, "this is not UTF-8; read as well as possible");
         }
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        self.define("_PWD", &directory.display().to_string());
+        self.define("_PWD", &self.source.directory(&directory).display().to_string());
         let mut start = 0;
         for text in file.text.split_inclusive('\n') {
             let line = text.trim_end_matches(['\n', '\r']);
-            let line = &line[..without_comment(line)];
-            self.line(Line::literal(line, number, start), &directory, depth, 0);
+            let read = uncommented(Line::literal(line, number, start));
+            // A comment inside a definition of several lines does not end it, an empty line does.
+            let skipped = read.text.trim().is_empty() && !line.trim().is_empty();
+            if !(skipped && self.pending.is_some()) {
+                self.line(read, &directory, depth, 0);
+            }
             start += text.len();
             if self.full {
                 return;
@@ -138,7 +149,9 @@ impl Expander<'_> {
         }
         if let Some((name, mut lines)) = self.pending.take() {
             let (text, more) = continued(&line);
-            lines.push(text);
+            if !text.text.trim().is_empty() {
+                lines.push(text);
+            }
             if more {
                 self.pending = Some((name, lines));
             } else {
@@ -183,13 +196,6 @@ impl Expander<'_> {
                 continue;
             }
             break;
-        }
-        if let Some(name) = line.text.find("${_RANDOM").or_else(|| line.text.find("${_ENV")) {
-            self.findings.error(
-                "not-built",
-                line.span(name, line.text.len()),
-                "`${_RANDOM}` and `${_ENV}` are known to keepalived and not built yet",
-            );
         }
         if let Some((start, end, name, defined)) = self.variables.leftover(&line.text) {
             let span = line.span(start, end);
@@ -237,6 +243,7 @@ impl Expander<'_> {
         }
         let name = rest[..len].to_owned();
         let value = line.tail(len + 2);
+        let value = value.tail(value.text.len() - value.text.trim_start().len());
         let (first, more) = continued(&value);
         if more {
             let lines = if first.text.trim().is_empty() { Vec::new() } else { vec![first] };
@@ -315,7 +322,7 @@ impl Expander<'_> {
         }
         for file in files {
             self.file(&file, Some(span), depth + 1);
-            self.define("_PWD", &directory.display().to_string());
+            self.define("_PWD", &self.source.directory(directory).display().to_string());
             if self.full {
                 return;
             }

@@ -1,5 +1,6 @@
 //! Does the loader read what it should.
 mod addresses;
+mod language;
 mod tracking;
 
 use super::diagnostic::{Diagnostic, Severity};

@@ -1,4 +1,5 @@
 //! What do `$NAME` and `${NAME}` stand for.
+use super::builtin::Builtins;
 use super::findings::{Findings, Span};
 use super::token::Line;
 use std::collections::HashMap;
@@ -7,14 +8,16 @@ use std::collections::HashMap;
 const DEPTH: usize = 32;
 
 /// The definitions so far.
-#[derive(Default)]
-pub(super) struct Variables {
+pub(super) struct Variables<'a> {
     values: HashMap<String, Vec<Line>>,
+    builtins: Builtins<'a>,
 }
 
 /// A use of a variable in a line.
 struct Use<'a> {
     name: &'a str,
+    /// What stands between the name and the closing brace.
+    parameters: &'a str,
     start: usize,
     end: usize,
 }
@@ -27,7 +30,17 @@ pub(super) enum Replaced {
     Many(Vec<Line>),
 }
 
-impl Variables {
+impl<'s> Variables<'s> {
+    /// Nothing but what is there without a definition.
+    pub(super) fn new(builtins: Builtins<'s>) -> Self {
+        Self { values: HashMap::new(), builtins }
+    }
+
+    /// Whether a random number was asked for.
+    pub(super) fn drawn(&self) -> bool {
+        self.builtins.drawn()
+    }
+
     /// Defines or redefines a variable.
     pub(super) fn set(&mut self, name: &str, value: Vec<Line>) {
         match self.values.get_mut(name) {
@@ -45,9 +58,13 @@ impl Variables {
         let mut done = 0;
         while let Some(found) = self.next_use(&line.text, done) {
             let span = line.span(found.start, found.end);
-            let value = self.values.get(found.name).map_or(&[][..], Vec::as_slice);
             out.append(line, done, found.start);
             done = found.end;
+            let Some(value) = self.values.get(found.name).map(Vec::as_slice) else {
+                let Use { name, parameters, .. } = found;
+                out.append_for(&self.builtins.value(name, parameters, span, findings), span);
+                continue;
+            };
             match value {
                 [first, middle @ .., last] => {
                     // The text around the use goes to the first and the last line.
@@ -99,7 +116,15 @@ impl Variables {
                         return false;
                     }
                 }
-                Some([]) | None => {}
+                Some([]) => {}
+                None => {
+                    out.push_str(&self.builtins.value(
+                        found.name,
+                        found.parameters,
+                        span,
+                        findings,
+                    ));
+                }
                 Some(_) => {
                     findings.error(
                         "variable-lines",
@@ -133,32 +158,48 @@ impl Variables {
         })
     }
 
-    /// The next use of a defined variable at or after `from`.
+    /// The next use of a defined variable, or of a name that needs no definition, at or after `from`.
     fn next_use<'a>(&self, text: &'a str, from: usize) -> Option<Use<'a>> {
         let mut from = from;
         loop {
             let start = from + text.get(from..)?.find('$')?;
             let rest = &text[start + 1..];
-            let (name, len) = match rest.strip_prefix('{') {
+            let (name, parameters, len) = match rest.strip_prefix('{') {
                 Some(braced) => {
                     let name = &braced[..name_len(braced)];
-                    (name, braced[name.len()..].starts_with('}').then_some(name.len() + 3))
+                    let after = &braced[name.len()..];
+                    let parameters = &after[..parameters_len(after)];
+                    let closed = after[parameters.len()..].starts_with('}');
+                    (name, parameters, closed.then_some(name.len() + parameters.len() + 3))
                 }
                 None => {
                     let name = &rest[..name_len(rest)];
-                    // keepalived replaces the bare form only before white space.
+                    // keepalived replaces the bare form only before these.
                     let after = rest[name.len()..].chars().next();
-                    (name, after.is_none_or(char::is_whitespace).then_some(name.len() + 1))
+                    let ends = |c: char| c.is_whitespace() || matches!(c, ',' | ')');
+                    (name, "", after.is_none_or(ends).then_some(name.len() + 1))
                 }
             };
+            let known = if self.values.contains_key(name) {
+                parameters.is_empty()
+            } else {
+                Builtins::knows(name)
+            };
             match len {
-                Some(len) if self.values.contains_key(name) => {
-                    return Some(Use { name, start, end: start + len });
+                Some(len) if known => {
+                    return Some(Use { name, parameters, start, end: start + len });
                 }
                 _ => from = start + 1,
             }
         }
     }
+}
+
+/// The length of what may stand between a name and the closing brace.
+fn parameters_len(text: &str) -> usize {
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '\t' | '_');
+    let len = text.find(|c| !part(c)).unwrap_or(text.len());
+    if text.starts_with([' ', '\t']) { len } else { 0 }
 }
 
 /// A line longer than this after replacement is an attack or a mistake.

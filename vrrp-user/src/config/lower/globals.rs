@@ -437,7 +437,16 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ignored("vmac_prefix", "no macvlan devices are made"),
     ignored("vmac_addr_prefix", "no macvlan devices are made"),
     ignored("umask", PROCESS),
-    ignored("random_seed", "nothing is random"),
+    built(
+        "random_seed",
+        Shape::Value,
+        |_, node, findings| {
+            let word = node.arguments().first();
+            // Used before: it decides what is read.
+            word.map(|word| value::number(word, 0..=u32::MAX, "random_seed", findings));
+        },
+        "what the numbers of ${_RANDOM} begin with, so that they are the same each time",
+    ),
     ignored("iproute_usr_dir", "routing tables are given by number"),
     ignored("iproute_etc_dir", "routing tables are given by number"),
     ignored("config_save_dir", "nothing is saved at a reload"),

@@ -242,7 +242,7 @@ fn other_interfaces_are_announced_on_while_it_is_master() {
     assert_eq!(rounds(&mut rig, 9000), [4000 * MS, 8000 * MS]);
     instance.garp.elsewhere = Duration::ZERO;
     rig.load([instance]);
-    assert_eq!(rounds(&mut rig, 20_000), []);
+    assert_eq!(rounds(&mut rig, 20_000), [] as [Duration; 0]);
 }
 
 #[test]
