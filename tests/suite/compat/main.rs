@@ -1,8 +1,9 @@
-//! Does xvrrp look like keepalived to whoever looks at keepalived: addresses, dump files, flags,
-//! signals, scheduling.
+//! Does xvrrp look like keepalived to whoever looks at keepalived: addresses, FIFOs, dump files,
+//! flags, signals, scheduling.
 mod addresses;
 mod announcements;
 mod dumps;
+mod fifo;
 mod flags;
 mod schedule;
 

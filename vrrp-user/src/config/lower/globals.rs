@@ -1,6 +1,6 @@
 //! What does `global_defs` say.
 use super::announce;
-use super::program::{program, user};
+use super::program::{owner, program, user};
 use super::{scheduling, value};
 use crate::config::keyword::{Keyword, Shape, built, ignored, not_built, obsolete};
 use std::time::Duration;
@@ -191,15 +191,22 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ),
     built(
         "notify_fifo",
-        Shape::Value,
-        |global, node, findings| global.own.notify_fifo = value::path(node, findings),
-        "a named pipe that gets a line for every state change",
+        Shape::Words(1, 3),
+        |global, node, findings| {
+            global.own.notify_fifo = value::path(node, findings);
+            global.own.scripts.fifo_owner = owner(node, findings);
+        },
+        "a named pipe that gets a line for every state change; perhaps user and group to own it, \
+         otherwise those of script_user",
     ),
     built(
         "vrrp_notify_fifo",
-        Shape::Value,
-        |global, node, findings| global.own.vrrp_notify_fifo = value::path(node, findings),
-        "a named pipe that gets a line for every VRRP state change",
+        Shape::Words(1, 3),
+        |global, node, findings| {
+            global.own.vrrp_notify_fifo = value::path(node, findings);
+            global.own.scripts.vrrp_fifo_owner = owner(node, findings);
+        },
+        "a named pipe that gets a line for every VRRP state change; perhaps user and group to own it",
     ),
     built(
         "notify_fifo_script",

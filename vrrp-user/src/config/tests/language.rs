@@ -135,7 +135,7 @@ fn quotes_and_escapes_of_each_kind() {
         assert_eq!(named(&format!("global_defs {{\n router_id {word}\n}}")), expected, "{word}");
     }
     let (_, found) = called("global_defs {\n router_id \"a\n}");
-    assert_eq!(found[0], "etc/t.conf:2:12: error: the quote \" is never closed");
+    assert!(found[0].starts_with("etc/t.conf:2:12: error: the quote \" is never closed"));
 }
 
 #[test]
