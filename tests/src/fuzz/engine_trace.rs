@@ -261,7 +261,7 @@ fn tracking(
         tracks: tracks(),
         tracking_weight: false,
         notify: Notify::default(),
-        notify_priority_changes: false,
+        notify_priority_changes: None,
     });
     Config {
         globals,

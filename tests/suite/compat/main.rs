@@ -5,6 +5,7 @@ mod announcements;
 mod dumps;
 mod fifo;
 mod flags;
+mod places;
 mod schedule;
 
 use vrrp_tests::lab::netns::Namespace;

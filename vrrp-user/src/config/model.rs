@@ -65,6 +65,8 @@ pub struct Globals {
     pub namespace: Option<String>,
     /// Where keepalived's dump files go.
     pub dump_files: DumpFiles,
+    /// `reload_file`: there while the configuration is read at a reload.
+    pub reload_file: Option<PathBuf>,
     /// `log_unknown_vrids`: adverts of VRIDs that are not configured are worth a warning.
     pub log_unknown_vrids: bool,
     /// `vrrp_netlink_monitor_rcv_bufs`: receive buffer of the netlink socket, in bytes.
@@ -219,7 +221,7 @@ pub struct Instance {
     pub owner_ignore_adverts: bool,
     /// `strict_mode`: already in the other fields, here for reports.
     pub strict: bool,
-    /// `notify_priority_changes`, the instance's or the global one.
+    /// `notify_priority_changes`, the instance's, its group's or the global one.
     pub notify_priority_changes: bool,
     /// Whom to tell of changes.
     pub notify: Notify,

@@ -210,6 +210,8 @@ mod tests {
             reload_error: Default::default(),
             log: crate::daemon::logging::Control::none(),
             turn: Default::default(),
+            running: Default::default(),
+            reload_file: Default::default(),
         };
         let requests: [&[u8]; 4] =
             [b"\n", b"\xff\xfe\n", b"{\"version\":1,\"command\":\"dance\"}\n", &[b'x'; 5000]];

@@ -4,6 +4,7 @@ use super::dumps;
 use super::handover::{Ended, Helpers, Loaded};
 use super::mailbox::{self, Sender};
 use super::metrics::{self, Place};
+use super::reload_file::{self, Reading};
 use super::{logging, preflight, reject_log, schedule, supervisor};
 use crate::cli::background::Up;
 use crate::cli::files::Files;
@@ -18,6 +19,7 @@ use crate::net::{guard, task};
 use crate::notify::Notifier;
 use crate::program;
 use crate::program::launch::{self, Runnable};
+use crate::track::scripts::Running;
 use crate::track::{self, Tracker};
 use anyhow::{Context as _, anyhow};
 use std::collections::HashSet;
@@ -74,6 +76,10 @@ pub struct Handle {
     pub log: logging::Control,
     /// Whose turn it is to reload: what is read later must be applied later.
     pub turn: Arc<tokio::sync::Mutex<()>>,
+    /// Check scripts that are running.
+    pub running: Running,
+    /// `reload_file` of the configuration that runs.
+    pub reload_file: Arc<Mutex<Option<PathBuf>>>,
 }
 
 impl Handle {
@@ -100,8 +106,11 @@ impl Handle {
     async fn try_reload(&self) -> Result<usize, String> {
         let path = Arc::clone(&self.config);
         let (files, namespace) = (self.files.clone(), self.namespace.clone());
+        let reload_file = self.reload_file.lock().map(|path| path.clone()).unwrap_or_default();
         let load = move || {
+            let reading = Reading::begin(reload_file);
             let config = load(&path, &files)?;
+            drop(reading);
             if let Some(other) = &config.globals.namespace
                 && namespace.as_ref() != Some(other)
             {
@@ -122,9 +131,14 @@ impl Handle {
                 self.room
             ));
         }
+        let next = loaded.config.globals.reload_file.clone();
         let (answer, answered) = oneshot::channel();
         self.mailbox.send(Message::Reload(loaded, answer));
-        answered.await.map_err(|_| "the daemon is stopping".to_owned())?.map(|()| count)
+        answered.await.map_err(|_| "the daemon is stopping".to_owned())??;
+        if let Ok(mut path) = self.reload_file.lock() {
+            *path = next;
+        }
+        Ok(count)
     }
 }
 
@@ -165,6 +179,9 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     let dumps = dumps::Signals::catch()?;
     let control = server::Listener::bind(&options.control)?;
 
+    if let Some(path) = &config.globals.reload_file {
+        reload_file::remove(path);
+    }
     let scraped = match &options.metrics {
         Some(place) => Some(metrics::Listener::bind(place).await?),
         None => None,
@@ -195,6 +212,7 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
     let tracker = Tracker::new(Arc::new(move |input| {
         watcher.send(Message::Tracked(input));
     }));
+    let running = tracker.running();
     let helpers = Helpers { notifier, tracker };
     let mode = options.xdp_mode;
     let settings = Settings { log: options.debug_dataplane, ..settings(mode, &config) };
@@ -231,6 +249,8 @@ async fn serve(options: &Options, config: Arc<Config>) -> anyhow::Result<()> {
         reload_error: Arc::default(),
         log: options.log.clone(),
         turn: Arc::default(),
+        running,
+        reload_file: Arc::new(Mutex::new(config.globals.reload_file.clone())),
     };
     if let Some(listener) = scraped {
         tokio::spawn(metrics::serve(listener, handle.clone()));

@@ -22,6 +22,7 @@ impl<F: Fn(Input) + Send + Sync> Deliver for F {}
 /// The loop's end of the threads that watch.
 pub struct Tracker {
     deliver: Arc<dyn Deliver>,
+    running: scripts::Running,
     scripts: Option<scripts::Handle>,
     files: Option<files::Handle>,
     processes: Option<processes::Handle>,
@@ -36,7 +37,13 @@ impl std::fmt::Debug for Tracker {
 impl Tracker {
     /// Watches nothing yet.
     pub fn new(deliver: Arc<dyn Deliver>) -> Self {
-        Self { deliver, scripts: None, files: None, processes: None }
+        let running = scripts::Running::default();
+        Self { deliver, running, scripts: None, files: None, processes: None }
+    }
+
+    /// Scripts that are running at any moment.
+    pub fn running(&self) -> scripts::Running {
+        Arc::clone(&self.running)
     }
 
     /// Watches what `config` tracks, and nothing else; what was watched before and is still tracked
@@ -44,7 +51,7 @@ impl Tracker {
     pub fn watch(&mut self, config: &Arc<Config>) {
         let deliver = &self.deliver;
         start(&mut self.scripts, !config.scripts.is_empty(), "scripts", || {
-            scripts::Handle::start(Arc::clone(deliver))
+            scripts::Handle::start(Arc::clone(deliver), Arc::clone(&self.running))
         });
         start(&mut self.files, !config.files.is_empty(), "files", || {
             files::Handle::start(Arc::clone(deliver))

@@ -9,8 +9,8 @@ use crate::config::program::Scripts;
 use crate::config::tracked::Script;
 use crate::engine::input::Input;
 use crate::program::launch::{self, GRACE, Runnable};
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -19,6 +19,25 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// How long runs may take to end when the daemon does.
 const LAST_GRACE: Duration = Duration::from_secs(1);
+
+/// Names of scripts that are running at this moment.
+pub type Running = Arc<Mutex<BTreeSet<Name>>>;
+
+/// A script is running as long as this lives.
+struct Mark<'a>(&'a Running, &'a Name);
+
+impl<'a> Mark<'a> {
+    fn new(running: &'a Running, name: &'a Name) -> Self {
+        running.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        Self(running, name)
+    }
+}
+
+impl Drop for Mark<'_> {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(self.1);
+    }
+}
 
 /// The other end of the thread that runs scripts.
 #[derive(Debug)]
@@ -32,12 +51,12 @@ impl Handle {
     ///
     /// # Errors
     /// Where the system has no thread or descriptor left.
-    pub fn start(deliver: Arc<dyn Deliver>) -> std::io::Result<Self> {
+    pub fn start(deliver: Arc<dyn Deliver>, running: Running) -> std::io::Result<Self> {
         let (wanted, received) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new()
             .name("scripts".to_owned())
-            .spawn(move || runtime.block_on(serve(received, deliver)))?;
+            .spawn(move || runtime.block_on(serve(received, deliver, running)))?;
         Ok(Self { wanted, thread })
     }
 
@@ -62,7 +81,11 @@ struct Kept {
     going: watch::Sender<Duration>,
 }
 
-async fn serve(mut wanted: mpsc::UnboundedReceiver<Arc<Config>>, deliver: Arc<dyn Deliver>) {
+async fn serve(
+    mut wanted: mpsc::UnboundedReceiver<Arc<Config>>,
+    deliver: Arc<dyn Deliver>,
+    marks: Running,
+) {
     let mut kept: HashMap<Name, Kept> = HashMap::new();
     let mut running = JoinSet::new();
     loop {
@@ -83,7 +106,7 @@ async fn serve(mut wanted: mpsc::UnboundedReceiver<Arc<Config>>, deliver: Arc<dy
                 _ => {
                     let (going, gone) = watch::channel(GRACE);
                     let task = (Arc::clone(script), runnable.clone(), gone, Arc::clone(&deliver));
-                    running.spawn(repeat(task.0, task.1, task.2, task.3));
+                    running.spawn(repeat(task.0, task.1, task.2, task.3, Arc::clone(&marks)));
                     Kept { script: Arc::clone(script), runnable, going }
                 }
             };
@@ -117,6 +140,7 @@ async fn repeat(
     runnable: Runnable,
     mut gone: watch::Receiver<Duration>,
     deliver: Arc<dyn Deliver>,
+    running: Running,
 ) {
     // The runtime's own timers have a grain of a millisecond, and so has keepalived's `interval`.
     let mut due = interval(script.interval.max(Duration::from_millis(1)));
@@ -127,6 +151,7 @@ async fn repeat(
             _ = due.tick() => {}
             () = told(&mut gone) => return,
         }
+        let mark = Mark::new(&running, &script.name);
         let failure = match runnable.start(&[]) {
             Err(e) => Some(format!("cannot be started: {e}")),
             Ok(mut run) => tokio::select! {
@@ -148,6 +173,7 @@ async fn repeat(
                 }
             },
         };
+        drop(mark);
         report(&script, &deliver, &mut last, failure);
     }
 }

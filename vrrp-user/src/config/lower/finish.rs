@@ -20,6 +20,8 @@ pub(super) struct Spans {
     pub(super) vips: Vec<Span>,
     /// Of [`Instance::track_interfaces`].
     pub(super) track_interfaces: Vec<Span>,
+    /// Whether it says itself how [`Instance::notify_priority_changes`] is to be.
+    pub(super) notify_priority_changes: bool,
     /// What is tracked by name, to become [`Instance::tracks`].
     pub(super) tracks: TracksDraft,
 }
@@ -73,6 +75,7 @@ pub(super) fn finish(
         vrid: vrid_span,
         vips: Vec::new(),
         track_interfaces: Vec::new(),
+        notify_priority_changes: draft.notify_priority_changes.is_some(),
         tracks: std::mem::take(&mut draft.tracks),
     };
     instance.origin = findings.origin(span);

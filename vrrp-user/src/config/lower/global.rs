@@ -5,6 +5,7 @@ use crate::config::model::{Defaults, Globals, Name};
 use crate::config::program::Program;
 use crate::config::tree::Node;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 use std::time::Duration;
 use vrrp_common::ident::Version;
 
@@ -25,6 +26,8 @@ pub(in crate::config) struct Global {
     pub(super) owner_ignore_adverts: bool,
     pub(super) plain_checksum: bool,
     pub(super) check_unicast_source: bool,
+    /// `reload_file`, and perhaps its path.
+    pub(super) reload_file: Option<Option<PathBuf>>,
     pub(super) startup: Option<Program>,
     pub(super) startup_timeout: Option<u32>,
     pub(super) shutdown: Option<Program>,
@@ -42,6 +45,13 @@ impl Global {
         };
         self.own.scripts.startup = timed(self.startup, self.startup_timeout);
         self.own.scripts.shutdown = timed(self.shutdown, self.shutdown_timeout);
+        let instance = self.own.dump_files.instance.as_ref();
+        self.own.reload_file = self.reload_file.map(|given| {
+            given.unwrap_or_else(|| match instance {
+                Some(instance) => format!("/run/keepalived_{instance}.reload").into(),
+                None => "/run/keepalived.reload".into(),
+            })
+        });
         let plain = Defaults::default();
         self.own.defaults = Defaults {
             interface: self.default_interface,

@@ -2,7 +2,7 @@
 use super::announce;
 use super::program::{owner, program, user};
 use super::{scheduling, value};
-use crate::config::keyword::{Keyword, Shape, built, ignored, not_built, obsolete};
+use crate::config::keyword::{Keyword, Shape, built, ignored, obsolete};
 use std::time::Duration;
 
 pub(super) use super::global::*;
@@ -357,7 +357,19 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
         |global, node, findings| global.garp.elsewhere = announce::elsewhere(node, 1, findings),
         "the old name of vrrp_garp_extra_if",
     ),
-    not_built("reload_file", "a reload only when a file says so"),
+    built(
+        "reload_file",
+        Shape::Words(0, 1),
+        |global, node, findings| {
+            // A bad path is told, and is no reason for another one.
+            global.reload_file = match node.arguments() {
+                [] => Some(None),
+                _ => value::path(node, findings).map(Some),
+            };
+        },
+        "a file that is there, and empty, while a reload reads the configuration; default \
+         /run/keepalived.reload",
+    ),
     ignored("max_auto_priority", PROCESS),
     ignored("min_auto_priority_delay", PROCESS),
     ignored("notification_email", MAIL),

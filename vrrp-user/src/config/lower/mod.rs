@@ -167,8 +167,7 @@ pub(super) fn lower(nodes: &[Node], findings: &mut Findings) -> Config {
         processes: Kind::new("vrrp_track_process", processes, findings),
     };
     let groups = root.groups.iter().map(|node| group::read(node, findings)).collect();
-    let changes = global.own.notify_priority_changes;
-    let groups = ties::tie(&mut instances, groups, &mut objects, changes, findings);
+    let groups = ties::tie(&mut instances, groups, &mut objects, findings);
     let mut link_delays = Vec::new();
     for node in &root.link_delays {
         group::link_delays(node, &mut link_delays, findings);

@@ -161,13 +161,17 @@ pub(super) fn tie(
     instances: &mut [(Instance, Spans)],
     groups: Vec<GroupDraft>,
     objects: &mut Objects,
-    notify_priority_changes: bool,
     findings: &mut Findings,
 ) -> Vec<Arc<SyncGroup>> {
     let (groups, of) = membership(groups, instances, findings);
     for (instance, spans) in instances.iter_mut() {
         let mut resolved = objects.resolve(std::mem::take(&mut spans.tracks), findings);
         let group = of.get(&instance.name).and_then(|&at| groups.get(at));
+        if let Some(changes) = group.and_then(|group| group.draft.notify_priority_changes)
+            && !spans.notify_priority_changes
+        {
+            instance.notify_priority_changes = changes;
+        }
         if instance.priority == Priority::OWNER {
             let why = Unweighted {
                 code: "owner-weight",
@@ -207,9 +211,7 @@ pub(super) fn tie(
     };
     let counts: Vec<usize> = groups.iter().map(owners).collect();
     let groups = groups.into_iter().zip(counts);
-    groups
-        .map(|(group, owners)| group.finish(owners, objects, notify_priority_changes, findings))
-        .collect()
+    groups.map(|(group, owners)| group.finish(owners, objects, findings)).collect()
 }
 
 /// As keepalived: what has a weight of its own is not tracked; a file's weight of 1, which is the
@@ -269,7 +271,6 @@ impl Tied {
         self,
         owners: usize,
         objects: &mut Objects,
-        notify_priority_changes: bool,
         findings: &mut Findings,
     ) -> Arc<SyncGroup> {
         let name = &self.name;
@@ -316,10 +317,7 @@ impl Tied {
             tracks: resolved.tracks(),
             tracking_weight: self.draft.tracking_weight,
             notify: self.draft.notify,
-            notify_priority_changes: self
-                .draft
-                .notify_priority_changes
-                .unwrap_or(notify_priority_changes),
+            notify_priority_changes: self.draft.notify_priority_changes,
             name: self.name,
         })
     }

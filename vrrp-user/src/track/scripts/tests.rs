@@ -50,7 +50,7 @@ fn start() -> (Handle, Arc<Heard>) {
         let Input::Script { name, succeeded } = input else { panic!("{input:?}") };
         into.0.lock().unwrap().push((name.to_string(), succeeded));
     };
-    (Handle::start(Arc::new(deliver)).unwrap(), heard)
+    (Handle::start(Arc::new(deliver), Running::default()).unwrap(), heard)
 }
 
 fn script(folder: &Folder, name: &str, text: &str, interval: u64, timeout: u64) -> Arc<Script> {
@@ -112,6 +112,25 @@ fn success_failure_and_a_signal_are_told_apart() {
     assert!(heard.of("turns").iter().all(|ok| !ok));
     std::fs::write(&flag, "").unwrap();
     eventually("it turns", || heard.of("turns").last() == Some(&true));
+    handle.stop().join().unwrap();
+}
+
+#[test]
+fn what_runs_at_the_moment_is_known() {
+    let folder = Folder::new();
+    let running = Running::default();
+    let handle = Handle::start(Arc::new(|_| ()), Arc::clone(&running)).unwrap();
+    let names = || running.lock().unwrap().iter().map(ToString::to_string).collect::<Vec<_>>();
+    let flag = folder.0.join("flag");
+    let waits = format!("while ! test -e {}; do sleep 0.01; done", flag.display());
+    handle.watch(config(vec![
+        script(&folder, "waits", &waits, 100_000, 100_000),
+        script(&folder, "hangs", "sleep 1000", 100_000, 300),
+    ]));
+    eventually("both run", || names() == ["hangs", "waits"]);
+    eventually("one took too long", || names() == ["waits"]);
+    std::fs::write(&flag, "").unwrap();
+    eventually("the other is done", || names().is_empty());
     handle.stop().join().unwrap();
 }
 
