@@ -1,10 +1,11 @@
 //! Does xvrrp look like keepalived to whoever looks at keepalived: addresses, FIFOs, dump files,
-//! flags, signals, scheduling.
+//! flags, signals, scheduling, the language.
 mod addresses;
 mod announcements;
 mod dumps;
 mod fifo;
 mod flags;
+mod language;
 mod places;
 mod schedule;
 

@@ -26,6 +26,7 @@ fn config(globals: &str, root: &str, own: &str) -> String {
             state MASTER
             interface v0
             virtual_router_id 51
+            priority 100
             {own}
             virtual_ipaddress {{
                 10.9.0.100/24
@@ -114,7 +115,9 @@ fn the_file_of_the_state_is_named_after_the_instance() {
         let names = || -> BTreeSet<String> {
             let files = std::fs::read_dir(daemon.directory().join(".")).expect("a directory");
             let names = files.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-            names.filter(|name| name.ends_with(".data") || name.ends_with(".stats")).collect()
+            let names = names.filter(|name| name.ends_with(".data") || name.ends_with(".stats"));
+            // Of keepalived's processes one has the routers.
+            names.filter(|name| !name.starts_with("keepalived_parent")).collect()
         };
         eventually(SOON, "two files", || (names().len() == 2).then(names))
     });
@@ -163,7 +166,7 @@ fn the_configuration_is_logged_where_that_is_asked_for() {
     let mut command = Command::new(binary());
     command.arg0("keepalived").args(["-n", "-l", "-d", "--vrrp", "--use-file"]).arg(&file);
     command.arg("--vrrp_pid").arg(folder.join("vrrp.pid")).arg("--pid").arg(folder.join("pid"));
-    command.env("TMPDIR", folder.join("."))
+    command.env("TMPDIR", folder.join("."));
     command.arg("--control").arg(folder.join("control"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = namespace.enter(|| command.spawn()).expect("it starts");
@@ -226,6 +229,7 @@ fn priority_changes_are_told_of_whom_they_should_be() {
                     state MASTER
                     interface v1
                     virtual_router_id 52
+                    priority 100
                     virtual_ipaddress {{
                         10.9.1.100/24
                     }}

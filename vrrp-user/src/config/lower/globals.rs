@@ -304,8 +304,10 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ),
     built(
         "data_use_instance",
-        Shape::Flag,
-        |global, _, _| global.own.dump_files.use_instance = true,
+        Shape::Switch,
+        |global, node, findings| {
+            global.own.dump_files.use_instance = value::switch(node, findings).unwrap_or_default();
+        },
         "name the file of the state after the network namespace and `instance`",
     ),
     built(
