@@ -9,7 +9,7 @@ use core::mem::{offset_of, size_of};
 use core::net::IpAddr;
 
 /// Changes with every change of a type or map below.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// An address in a map.
 pub type Address = [u8; 16];
@@ -41,7 +41,7 @@ pub mod name {
     pub const FAST_PORTS: &str = "FAST_PORTS";
     /// `HashMap<PortKey, u32>`: port + 1 for every other (ifindex, tags).
     pub const PORTS: &str = "PORTS";
-    /// `Array<Rule>` indexed by [`super::rule_index`].
+    /// `Array<Rule>` indexed by [`super::rule_index`], memory-mapped, written by the controller.
     pub const RULES: &str = "RULES";
     /// `HashMap<PeerKey, Peer>`: unicast peers.
     pub const PEERS: &str = "PEERS";

@@ -1,7 +1,7 @@
 //! How is it measured: everything is built with optimizations, and the harness runs as root.
 use crate::packages::{self, IP, KEEPALIVED};
 use crate::privilege::Privilege;
-use crate::program::{shown, workspace};
+use crate::program::{find, shown, workspace};
 use crate::{build, setup};
 use anyhow::{Context as _, Result, bail};
 use std::os::unix::process::CommandExt as _;
@@ -26,6 +26,12 @@ pub(crate) fn run(plan: &Plan) -> Result<ExitCode> {
         needs.push(KEEPALIVED);
     }
     packages::provide(&needs, privilege)?;
+    if plan.against.iter().any(|peer| peer == "frr") && find("vtysh").is_none() {
+        bail!(
+            "FRR is not here, and is not installed for you, for its package starts routing daemons: \
+             `apt-get install frr`, and `systemctl disable --now frr` where they are not wanted"
+        );
+    }
     let binary = build::daemon(true)?;
     let harness = build::harness()?;
     let Some(mut command) = privilege.command(harness) else {

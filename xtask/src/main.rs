@@ -58,7 +58,7 @@ enum Verb {
         /// scale, memory
         scenarios: Vec<String>,
         /// Whom to compare with, as often as wanted: keepalived, keepalived-rt (with
-        /// `vrrp_rt_priority`), sockets (xvrrp without XDP)
+        /// `vrrp_rt_priority`), frr, sockets (xvrrp without XDP)
         #[arg(long, value_name = "PEER")]
         against: Vec<String>,
         /// Small sizes, short, few repetitions

@@ -11,9 +11,10 @@
 //! - [`live`][]: frames the kernel makes itself
 //! - [`load`][]: masters at a set rate, and floods
 //! - [`topology`][]: two namespaces, cables between them, and the configuration of many routers
-//! - [`subject`][]: who is measured: started, watched, stopped
+//! - [`subject`][], [`frr`][]: who is measured: started, watched, stopped
 //! - [`scenario`][]: what is measured
 pub mod card;
+pub mod frr;
 pub mod live;
 pub mod load;
 pub mod plot;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::frr::Frr;
 use super::topology::Bed;
 use crate::lab::daemon::Directory;
 use crate::lab::fifo::Fifo;
@@ -22,6 +23,8 @@ pub enum Subject {
     Keepalived,
     /// keepalived with `vrrp_rt_priority`.
     KeepalivedRt,
+    /// FRR's vrrpd, with zebra.
+    Frr,
 }
 
 impl Subject {
@@ -32,6 +35,7 @@ impl Subject {
             Self::Sockets => "xvrrp, sockets",
             Self::Keepalived => "keepalived",
             Self::KeepalivedRt => "keepalived, real-time",
+            Self::Frr => "FRR",
         }
     }
 
@@ -44,7 +48,7 @@ impl Subject {
     const fn globals(self) -> &'static str {
         match self {
             Self::KeepalivedRt => "    vrrp_rt_priority 50\n    vrrp_no_swap\n",
-            Self::Xvrrp | Self::Sockets | Self::Keepalived => "",
+            Self::Xvrrp | Self::Sockets | Self::Keepalived | Self::Frr => "",
         }
     }
 }
@@ -56,6 +60,7 @@ pub struct Running {
     directory: Directory,
     fifo: Fifo,
     binary: PathBuf,
+    frr: Option<Frr>,
     /// When it was started.
     pub started: Instant,
 }
@@ -75,6 +80,12 @@ impl Running {
             panic!("{:?}: {error}", fifo.path());
         }
         let globals = globals(subject, &fifo);
+        if subject == Subject::Frr {
+            let started = Instant::now();
+            let (frr, child) = Frr::start(bed, &directory, &make(&globals));
+            let (binary, frr) = (binary.to_owned(), Some(frr));
+            return Self { subject, child, directory, fifo, binary, frr, started };
+        }
         let file = directory.join("vrrp.conf");
         std::fs::write(&file, make(&globals)).unwrap_or_else(|error| panic!("{file:?}: {error}"));
         let mut command = if subject.is_ours() {
@@ -100,7 +111,8 @@ impl Running {
         let started = Instant::now();
         let child = bed.dut.enter(|| command.spawn());
         let child = child.unwrap_or_else(|error| panic!("cannot start {subject:?}: {error}"));
-        Self { subject, child, directory, fifo, binary: binary.to_owned(), started }
+        let binary = binary.to_owned();
+        Self { subject, child, directory, fifo, binary, frr: None, started }
     }
 
     /// Which it is.
@@ -114,9 +126,8 @@ impl Running {
     /// Where it does not within `deadline`: how many there were.
     pub fn wait(&self, state: &str, count: usize, deadline: Duration) -> Result<Instant, String> {
         let end = Instant::now() + deadline;
-        let wanted = format!(" {state} ");
         loop {
-            let told = self.fifo.count(&wanted);
+            let told = self.told(state);
             let now = Instant::now();
             if told >= count {
                 return Ok(now);
@@ -134,9 +145,12 @@ impl Running {
         }
     }
 
-    /// How often the FIFO has told of `state`.
+    /// How often the FIFO has told of `state`; of FRR, which tells nothing, how many are in it.
     pub fn told(&self, state: &str) -> usize {
-        self.fifo.count(&format!(" {state} "))
+        match &self.frr {
+            Some(frr) => frr.count(&self.directory, state),
+            None => self.fifo.count(&format!(" {state} ")),
+        }
     }
 
     /// Gives it another configuration and SIGHUP.
@@ -155,6 +169,7 @@ impl Running {
 
     fn processes(&self) -> Vec<u32> {
         let mut all = vec![self.child.id()];
+        all.extend(self.frr.as_ref().map(Frr::zebra));
         let mut next = 0;
         while let Some(pid) = all.get(next).copied() {
             let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));

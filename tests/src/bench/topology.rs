@@ -106,7 +106,7 @@ impl Bed {
     }
 }
 
-fn batch(namespace: &Namespace, words: &str) {
+pub(super) fn batch(namespace: &Namespace, words: &str) {
     let directory = Directory::new("links");
     let file = directory.join("batch");
     std::fs::write(&file, words).unwrap_or_else(|error| panic!("{file:?}: {error}"));

@@ -32,6 +32,7 @@ fn asked() -> Result<Asked, String> {
             "--against" => match value()?.as_str() {
                 "keepalived" => plan.subjects.push(Subject::Keepalived),
                 "keepalived-rt" => plan.subjects.push(Subject::KeepalivedRt),
+                "frr" => plan.subjects.push(Subject::Frr),
                 "sockets" => plan.subjects.push(Subject::Sockets),
                 other => return Err(format!("cannot run against {other}")),
             },

@@ -301,6 +301,11 @@ impl AdvertLoop {
 
     /// Takes everything the dataplane has.
     fn take_news(&mut self) {
+        // What was lost came before what is left. Told of it after that, thousands of routers that all
+        // begin to listen would have each other's news lost for ever.
+        for router in self.plane.lost() {
+            self.tell(clock::now(), Input::Missed(router));
+        }
         let (mut adverts, mut dropped) = (Vec::new(), Vec::new());
         let routers = &mut self.routers;
         self.plane.drain(&mut |news| match advert(routers, &news) {
@@ -316,9 +321,6 @@ impl AdvertLoop {
         adverts.sort_by_key(|advert: &Advert| advert.at);
         for advert in adverts {
             self.tell(clock::now(), Input::Advert(advert));
-        }
-        for router in self.plane.lost() {
-            self.tell(clock::now(), Input::Missed(router));
         }
         self.take_changes();
     }

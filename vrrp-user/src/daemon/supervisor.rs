@@ -3,6 +3,7 @@ use super::questions::Question;
 use super::service::Handle;
 use crate::cli::background::Up;
 use crate::control::answers::ask;
+use crate::dataplane::sys;
 use sd_notify::NotifyState;
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub async fn report(handle: Handle, routers: usize, up: Option<Up>) {
     if ask(&handle, Question::View).await.is_none() {
         return;
     }
+    // To start thousands of routers takes many times the memory that they need.
+    sys::trim_memory();
     ready(&status(routers));
     if let Some(up) = up {
         up.tell();

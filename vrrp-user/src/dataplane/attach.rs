@@ -1,7 +1,8 @@
 //! How the program gets onto an interface, and why it does not.
 use super::hook;
+use super::link::Link;
 use super::port::{Path, XdpMode};
-use super::program::{Link, Loaded};
+use super::program::Loaded;
 use super::tags::{self, InFrames};
 use std::error::Error;
 use std::io;
@@ -63,7 +64,7 @@ pub struct Attached {
 
 /// Attaches the program in the best way `mode` allows.
 pub fn attach(
-    loaded: &mut Loaded,
+    loaded: &Loaded,
     interface: &str,
     ifindex: u32,
     mode: XdpMode,

@@ -5,9 +5,9 @@
 //! long as what others do to the machine's interfaces. A thread does them one after another and
 //! answers through a queue with a descriptor.
 use super::attach::{self, chain};
-use super::hook;
+use super::link::Link;
 use super::port::{Path, XdpMode};
-use super::program::{Link, Loaded};
+use super::program::Loaded;
 use super::socket::PacketSocket;
 use super::tags::InFrames;
 use rustix::event::{EventfdFlags, eventfd};
@@ -96,7 +96,6 @@ impl Attacher {
         let worker = Worker {
             loaded,
             on: BTreeMap::new(),
-            watch: hook::Watch::default(),
             lingering: Vec::new(),
             answers: answer,
             wake: Arc::clone(&wake),
@@ -147,7 +146,6 @@ impl Drop for Attacher {
 
 /// The program on an interface.
 struct On {
-    ifindex: u32,
     link: Link,
     /// Dropped after the program was detached.
     _tags: InFrames,
@@ -156,7 +154,6 @@ struct On {
 struct Worker {
     loaded: Option<Loaded>,
     on: BTreeMap<Ticket, On>,
-    watch: hook::Watch,
     /// In the order of their times.
     lingering: Vec<(Instant, Ticket)>,
     answers: Sender<Answer>,
@@ -192,44 +189,28 @@ impl Worker {
                 inspection = Instant::now() + INSPECTION;
             }
         }
-        for (_, on) in std::mem::take(&mut self.on) {
-            self.release(on);
-        }
     }
 
     fn serve(&mut self, request: Request) {
         match request {
             Request::Attach { ticket, interface, ifindex, mode } => {
-                let Some(loaded) = &mut self.loaded else {
+                let Some(loaded) = &self.loaded else {
                     let why = "there is no XDP program".to_owned();
                     self.answer(Answer::Refused { ticket, why });
                     return;
                 };
                 match attach::attach(loaded, &interface, ifindex, mode) {
                     Ok(on) => {
-                        let attachment = On { ifindex, link: on.link, _tags: on.tags };
+                        let attachment = On { link: on.link, _tags: on.tags };
                         self.on.insert(ticket, attachment);
                         self.answer(Answer::Attached { ticket, path: on.path, why: on.why });
                     }
                     Err(why) => self.answer(Answer::Refused { ticket, why: chain(&why) }),
                 }
             }
-            Request::Detach(ticket) => {
-                if let Some(on) = self.on.remove(&ticket) {
-                    self.release(on);
-                }
-            }
+            Request::Detach(ticket) => drop(self.on.remove(&ticket)),
             Request::Linger(ticket) => self.lingering.push((Instant::now() + LINGER, ticket)),
             Request::Close(socket) => drop(socket),
-        }
-    }
-
-    fn release(&mut self, on: On) {
-        if let Some(loaded) = &mut self.loaded
-            && let Err(why) = loaded.detach(on.link)
-        {
-            // As when the interface is gone.
-            tracing::debug!(ifindex = on.ifindex, %why, "detaching the XDP program");
         }
     }
 
@@ -237,17 +218,13 @@ impl Worker {
         let Some(id) = self.loaded.as_ref().map(Loaded::id) else {
             return;
         };
-        let gone: Vec<Ticket> = self
-            .on
-            .iter()
-            .filter(|(_, on)| !self.watch.has(on.ifindex, id))
-            .map(|(&ticket, _)| ticket)
-            .collect();
+        // Where the kernel does not say, nothing has changed.
+        let gone = |on: &On| on.link.holds(id).is_ok_and(|holds| !holds);
+        let gone: Vec<Ticket> =
+            self.on.iter().filter(|(_, on)| gone(on)).map(|(&ticket, _)| ticket).collect();
         for ticket in gone {
-            if let Some(on) = self.on.remove(&ticket) {
-                self.answer(Answer::Detached(ticket));
-                self.release(on);
-            }
+            self.answer(Answer::Detached(ticket));
+            self.on.remove(&ticket);
         }
     }
 

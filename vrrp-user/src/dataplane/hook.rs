@@ -11,31 +11,6 @@ pub fn programs(ifindex: u32) -> io::Result<Vec<u32>> {
     ask(&connect()?, ifindex)
 }
 
-/// Looks at many interfaces again and again.
-#[derive(Default)]
-pub struct Watch {
-    socket: Option<Socket>,
-}
-
-impl Watch {
-    /// Whether a program is on an interface. Where the kernel does not say, nothing has changed.
-    pub fn has(&mut self, ifindex: u32, program: u32) -> bool {
-        let socket = match self.socket.take() {
-            Some(socket) => Ok(socket),
-            None => connect(),
-        };
-        let Ok(socket) = socket else { return true };
-        match ask(&socket, ifindex) {
-            Ok(here) => {
-                self.socket = Some(socket);
-                here.contains(&program)
-            }
-            // What else might come on this socket would be taken for the answer to the next question.
-            Err(error) => error.raw_os_error() != Some(libc::ENODEV),
-        }
-    }
-}
-
 fn connect() -> io::Result<Socket> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;

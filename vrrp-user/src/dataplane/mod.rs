@@ -2,8 +2,8 @@
 //!
 //! - [`port`]: what the rest of the program knows of it
 //! - [`plane`], [`settings`]: the two paths as one
-//! - [`object`], [`program`], [`attach`], [`hook`], [`tags`]: the XDP program, from bytes to an
-//!   interface
+//! - [`object`], [`program`], [`attach`], [`link`], [`hook`], [`tags`]: the XDP program, from bytes to
+//!   an interface
 //! - [`attacher`]: the thread that puts it there
 //! - `swap`: from the socket to the program and back
 //! - [`pod`], [`shared`]: its maps
@@ -16,6 +16,7 @@ pub mod attacher;
 pub mod clock;
 pub mod cost;
 pub mod hook;
+pub mod link;
 pub mod log;
 pub mod memory;
 pub mod object;

@@ -52,6 +52,8 @@ pub struct Plane {
     /// To be told.
     pub(super) changed: Vec<PortReport>,
     routers: BTreeMap<u32, Router>,
+    /// Numbers from here on have never been anybody's: the kernel's zeros are still there.
+    fresh: u32,
     /// [`Program::lost`] when routers were last looked at.
     lost_total: u64,
     memory: Memory,
@@ -83,6 +85,7 @@ impl Plane {
             tickets: 0,
             changed: Vec::new(),
             routers: BTreeMap::new(),
+            fresh: 0,
             lost_total: 0,
             memory: Memory::default(),
             buffer: vec![0; LARGE_EVENT + 1].into_boxed_slice(),
@@ -146,10 +149,8 @@ impl Plane {
     /// Takes a rule and its peers away.
     fn forget_rule(&mut self, router: &Router) {
         self.memory.rules.remove(&router.rule);
-        if let Some(program) = &mut self.program
-            && let Err(why) = program.set_rule(router.rule, &layout::Rule::default(), false)
-        {
-            tracing::warn!(why = chain(&why), "forgetting a rule");
+        if let Some(program) = &mut self.program {
+            program.set_rule(router.rule, &layout::Rule::default());
         }
         for peer in &router.peers {
             self.forget_peer(peer);
@@ -161,7 +162,6 @@ impl Plane {
         &mut self,
         router: &Router,
         rule: &layout::Rule,
-        appears: bool,
         peers: &[(IpAddr, layout::Peer)],
     ) -> anyhow::Result<()> {
         for (key, (_, peer)) in router.peers.iter().zip(peers) {
@@ -171,7 +171,7 @@ impl Plane {
             self.memory.peers.insert(*key, *peer);
         }
         if let Some(program) = &mut self.program {
-            program.set_rule(router.rule, rule, appears).context("writing a rule")?;
+            program.set_rule(router.rule, rule);
         }
         self.memory.rules.insert(router.rule, *rule);
         Ok(())
@@ -290,6 +290,7 @@ impl Dataplane for Plane {
         }
         let old = self.routers.remove(&id);
         match &old {
+            None if id >= self.fresh => self.fresh = id + 1,
             None => self.forget_counts(id)?,
             Some(old) if old.rule != index => self.forget_rule(old),
             Some(_) => {}
@@ -305,7 +306,7 @@ impl Dataplane for Plane {
         }
         let lost = kept.map_or(0, |old| old.lost);
         let new = Router { port, rule: index, peers, lost };
-        if let Err(why) = self.write_router(&new, &rule, other.is_none(), &router.peers) {
+        if let Err(why) = self.write_router(&new, &rule, &router.peers) {
             // Half of a router hears some of what it should: it hears nothing, and who asked knows.
             self.forget_rule(&new);
             return Err(why);

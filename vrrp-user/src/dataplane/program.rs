@@ -2,6 +2,7 @@
 //!
 //! The program itself goes to whoever attaches it; its maps stay with the loop.
 use super::clock;
+use super::link::Link;
 use super::log::Messages;
 use super::object;
 use super::pod::MapPod;
@@ -11,13 +12,11 @@ use super::settings::Settings;
 use super::shared::Shared;
 use super::sys;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf};
-use aya::programs::xdp::XdpLinkId;
-use aya::programs::{ProgramError, Xdp, XdpMode};
+use aya::programs::{ProgramError, Xdp};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use thiserror::Error;
 use vrrp_common::layout::{
     Counts, EventHeader, Expect, FAST_PORTS, Peer, PeerKey, PortKey, RULES_PER_PORT, Rule, Seen,
@@ -71,28 +70,23 @@ pub enum LoadError {
 /// The kernel's header and the least the program reserves.
 const SMALLEST_RECORD: u32 = 256;
 
-/// The program on one interface; it is detached by [`Loaded::detach`], or with the program.
-#[derive(Debug)]
-pub struct Link(XdpLinkId);
-
 type Typed<T> = Array<MapData, MapPod<T>>;
 pub(super) type PerCpu<T> = PerCpuArray<MapData, MapPod<T>>;
 
-/// The loaded program, to be put on interfaces. It is detached everywhere when the last of its
-/// owners, of which [`Program`] is one, is dropped.
+/// The loaded program, to be put on interfaces.
 pub struct Loaded {
-    ebpf: Arc<Mutex<Ebpf>>,
+    program: OwnedFd,
     id: u32,
 }
 
 /// The maps of the loaded program.
 pub struct Program {
-    ebpf: Arc<Mutex<Ebpf>>,
+    ebpf: Ebpf,
     id: u32,
     cpus: usize,
     fast_ports: Array<MapData, u32>,
     ports: HashMap<MapData, MapPod<PortKey>, u32>,
-    rules: Typed<Rule>,
+    rules: Shared<Rule>,
     peers: HashMap<MapData, MapPod<PeerKey>, MapPod<Peer>>,
     expect: Shared<Expect>,
     seen: Shared<Seen>,
@@ -125,14 +119,8 @@ impl Loaded {
     }
 
     /// Attaches it. This waits for the kernel.
-    pub fn attach(&mut self, ifindex: u32, path: Path) -> Result<Link, ProgramError> {
-        let mode = if path == Path::XdpNative { XdpMode::Driver } else { XdpMode::Skb };
-        with(&self.ebpf, name::PROGRAM, |xdp| xdp.attach_to_if_index(ifindex, mode).map(Link))?
-    }
-
-    /// Detaches it. This waits for the kernel.
-    pub fn detach(&mut self, link: Link) -> Result<(), ProgramError> {
-        with(&self.ebpf, name::PROGRAM, |xdp| xdp.detach(link.0))?
+    pub fn attach(&self, ifindex: u32, path: Path) -> io::Result<Link> {
+        Link::create(self.program.as_fd(), ifindex, path == Path::XdpNative)
     }
 }
 
@@ -164,10 +152,13 @@ impl Program {
             ebpf.program_mut(name::PROGRAM).ok_or(LoadError::Without(name::PROGRAM))?.try_into()?;
         xdp.load()?;
         let id = xdp.info()?.id();
+        let program = xdp.fd()?.as_fd().try_clone_to_owned().map_err(LoadError::Thread)?;
         let expect = Shared::expect(descriptor(&ebpf, name::EXPECT)?, routers)
             .map_err(|why| LoadError::Shared { map: name::EXPECT, why })?;
         let seen = Shared::seen(descriptor(&ebpf, name::SEEN)?, routers)
             .map_err(|why| LoadError::Shared { map: name::SEEN, why })?;
+        let rules = Shared::rules(descriptor(&ebpf, name::RULES)?, ports * RULES_PER_PORT)
+            .map_err(|why| LoadError::Shared { map: name::RULES, why })?;
         let lost = Shared::numbers(descriptor(&ebpf, name::LOST)?, 1)
             .map_err(|why| LoadError::Shared { map: name::LOST, why })?;
         let errors = Shared::numbers(descriptor(&ebpf, name::ERRORS)?, routers)
@@ -176,7 +167,6 @@ impl Program {
         let cpus = nr_cpus().map_err(|(what, why)| LoadError::Cpus(what, why))?;
         let fast_ports = take(&mut ebpf, name::FAST_PORTS)?;
         let ports = take(&mut ebpf, name::PORTS)?;
-        let rules = take(&mut ebpf, name::RULES)?;
         let peers = take(&mut ebpf, name::PEERS)?;
         let counting = Some(rejects::Maps {
             all: take(&mut ebpf, name::REJECTED)?,
@@ -191,8 +181,7 @@ impl Program {
         let seen_map = take(&mut ebpf, name::SEEN)?;
         // The loader has read the types of the whole kernel.
         sys::trim_memory();
-        let ebpf = Arc::new(Mutex::new(ebpf));
-        let loaded = Loaded { ebpf: Arc::clone(&ebpf), id };
+        let loaded = Loaded { program, id };
         let program = Self {
             ebpf,
             id,
@@ -223,14 +212,14 @@ impl Program {
         self.id
     }
 
-    /// The program itself, for test runs. This waits while it is being attached somewhere.
-    pub fn raw<T>(&self, ask: impl FnOnce(&mut Xdp) -> T) -> Result<T, ProgramError> {
-        with(&self.ebpf, name::PROGRAM, ask)
+    /// The program itself, for test runs.
+    pub fn raw<T>(&mut self, ask: impl FnOnce(&mut Xdp) -> T) -> Result<T, ProgramError> {
+        with(&mut self.ebpf, name::PROGRAM, ask)
     }
 
     /// A program that does nothing, loaded when it is first asked for.
-    pub fn empty<T>(&self, ask: impl FnOnce(&mut Xdp) -> T) -> Result<T, ProgramError> {
-        with(&self.ebpf, name::EMPTY, |xdp| {
+    pub fn empty<T>(&mut self, ask: impl FnOnce(&mut Xdp) -> T) -> Result<T, ProgramError> {
+        with(&mut self.ebpf, name::EMPTY, |xdp| {
             if xdp.fd().is_err() {
                 xdp.load()?;
             }
@@ -255,12 +244,9 @@ impl Program {
         }
     }
 
-    /// Writes a rule. One that appears is complete before it names its router.
-    pub fn set_rule(&mut self, index: u32, rule: &Rule, appears: bool) -> Result<(), MapError> {
-        if appears {
-            self.rules.set(index, MapPod(Rule { router: 0, ..*rule }), 0)?;
-        }
-        self.rules.set(index, MapPod(*rule), 0)
+    /// Writes a rule.
+    pub fn set_rule(&mut self, index: u32, rule: &Rule) {
+        self.rules.write(index as usize, rule);
     }
 
     /// Adds or changes a peer.
@@ -353,11 +339,10 @@ impl Program {
 
 /// Does something with a program.
 fn with<T>(
-    ebpf: &Mutex<Ebpf>,
+    ebpf: &mut Ebpf,
     name: &str,
     ask: impl FnOnce(&mut Xdp) -> T,
 ) -> Result<T, ProgramError> {
-    let mut ebpf = ebpf.lock().unwrap_or_else(PoisonError::into_inner);
     let program = ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
     Ok(ask(program.try_into()?))
 }

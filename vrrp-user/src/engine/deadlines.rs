@@ -1,4 +1,5 @@
 //! Whose timer ends next: a binary heap with one entry a router, indexed by router.
+use std::collections::VecDeque;
 use vrrp_common::ident::RouterId;
 use vrrp_common::time::Instant;
 
@@ -11,6 +12,9 @@ pub(super) struct Deadlines {
     heap: Vec<(Instant, RouterId)>,
     /// Where in `heap` each router is.
     places: Vec<u32>,
+    /// Room for [`Self::postpone`], kept because that is all a loop of backups does.
+    looking: VecDeque<usize>,
+    postponed: Vec<usize>,
 }
 
 impl Deadlines {
@@ -19,21 +23,40 @@ impl Deadlines {
         self.heap.first().copied()
     }
 
-    /// Routers whose deadlines are not after `end`, at most `most` of them, in no order.
-    pub(super) fn until(&self, end: Instant, most: usize) -> Vec<RouterId> {
-        let mut found = Vec::new();
-        // Places of the heap that may hold one: below a later deadline there is none.
-        let mut places = vec![0];
-        while let Some(place) = places.pop() {
-            match self.heap.get(place) {
-                Some((deadline, router)) if *deadline <= end && found.len() < most => {
-                    found.push(*router);
-                    places.extend([2 * place + 1, 2 * place + 2]);
-                }
-                Some(_) | None => {}
+    /// A router's deadline.
+    pub(super) fn of(&self, router: RouterId) -> Option<Instant> {
+        let place = *self.places.get(router.index())?;
+        self.heap.get(place as usize).map(|(deadline, _)| *deadline)
+    }
+
+    /// Puts off those deadlines that are not after `end`, at most `most` of them, where `later` says
+    /// until when.
+    pub(super) fn postpone(
+        &mut self,
+        end: Instant,
+        most: usize,
+        mut later: impl FnMut(RouterId) -> Option<Instant>,
+    ) {
+        // Places that may hold one, in rising order: below a later deadline there is none.
+        let mut looked = 0;
+        self.looking.clear();
+        self.looking.push_back(0);
+        while let Some(place) = self.looking.pop_front().filter(|_| looked < most) {
+            let Some((deadline, router)) = self.heap.get_mut(place).filter(|(at, _)| *at <= end)
+            else {
+                continue;
+            };
+            looked += 1;
+            self.looking.extend([2 * place + 1, 2 * place + 2]);
+            if let Some(at) = later(*router).filter(|at| at > deadline) {
+                *deadline = at;
+                self.postponed.push(place);
             }
         }
-        found
+        // Children first: what is below a place is in order when the place is looked at.
+        while let Some(place) = self.postponed.pop() {
+            self.sink(place);
+        }
     }
 
     /// Replaces a router's deadline.
@@ -132,13 +155,38 @@ mod tests {
                 };
                 let expected = model.iter().map(|(router, at)| (*at, *router)).min();
                 prop_assert_eq!(deadlines.first(), expected);
-                let end = Instant::from_nanos(25);
-                let mut soon = deadlines.until(end, usize::MAX);
-                soon.sort_unstable();
-                let expected = model.iter().filter(|(_, at)| **at <= end);
-                let expected: Vec<_> = expected.map(|(router, _)| *router).collect();
-                prop_assert_eq!(&soon, &expected);
-                prop_assert_eq!(deadlines.until(end, 3).len(), expected.len().min(3));
+                for router in (0..41).map(RouterId) {
+                    prop_assert_eq!(deadlines.of(router), model.get(&router).copied());
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_put_off_keeps_its_order(
+            start in prop::collection::vec(0u64..50, 1..200),
+            later in prop::collection::vec(prop::option::of(0u64..90), 200),
+            end in 0u64..50,
+            most in 0usize..250,
+        ) {
+            let mut deadlines = Deadlines::default();
+            for (router, at) in (0..).map(RouterId).zip(&start) {
+                deadlines.set(router, Some(Instant::from_nanos(*at)));
+            }
+            let mut looked = Vec::new();
+            deadlines.postpone(Instant::from_nanos(end), most, |router| {
+                looked.push(router);
+                later[router.index()].map(Instant::from_nanos)
+            });
+            let due = start.iter().filter(|at| **at <= end).count();
+            prop_assert_eq!(looked.len(), due.min(most));
+            let mut model: Vec<_> = (0..).map(RouterId).zip(&start).map(|(router, at)| {
+                let put_off = later[router.index()].filter(|_| looked.contains(&router));
+                (Instant::from_nanos(put_off.unwrap_or(0).max(*at)), router)
+            }).collect();
+            model.sort_unstable();
+            for (at, router) in model {
+                prop_assert_eq!(deadlines.first(), Some((at, router)));
+                deadlines.set(router, None);
             }
         }
     }

@@ -3,9 +3,12 @@
 //! For searches through everything that can happen: two engines with one digest do the same from
 //! then on, each counted from its own present.
 use super::Engine;
+use super::faults::World;
 use super::input::{Heard, Stamp};
-use super::router::{Router, Timers};
+use super::router::{Context, Router, Timers};
 use super::snapshot::State;
+use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use vrrp_common::ident::RouterId;
 use vrrp_common::time::Instant;
@@ -20,7 +23,19 @@ impl Engine {
         for (router, number) in self.routers.iter().zip(0..) {
             router.is_some().hash(into);
             if let Some(router) = router {
-                router.digest(now, heard.stamp(RouterId(number)), self.generations, into);
+                let id = RouterId(number);
+                let stamp = heard.stamp(id);
+                // Whether a stamp that moves the timer and nothing else was heard already is all one.
+                let mut router = Cow::Borrowed(router);
+                if self.watches.get(id.index()).is_some_and(|watch| watch.due(stamp).is_some()) {
+                    let world = World { links: &self.links, objects: &self.objects };
+                    let (outputs, generations) = (&mut VecDeque::new(), &mut { self.generations });
+                    let mut cx = Context { now, id, world, outputs, generations };
+                    router.to_mut().catch_up(&mut cx, heard);
+                }
+                router.digest(now, stamp, self.generations, into);
+                // When it is looked at next.
+                self.deadlines.of(id).map(|at| from(now, at)).hash(into);
             }
         }
     }

@@ -180,7 +180,7 @@ impl Router {
 
     /// Own adverts that were looped back, adverts without an interval to count by, lists that strict
     /// mode drops, and what `owner_ignore_adverts` asks to overlook.
-    fn ignores(&self, advert: &Advert) -> bool {
+    pub(super) fn ignores(&self, advert: &Advert) -> bool {
         self.source == Some(advert.source)
             || advert.header.interval() == Duration::ZERO
             || self.instance.drops(advert.header, advert.same_addresses)
@@ -189,7 +189,7 @@ impl Router {
 
     /// Version 2 from a router that is followed by its version 3: section 8.4.2 ignores it, whatever
     /// it says.
-    fn says_again(&self, advert: &Advert) -> bool {
+    pub(super) fn says_again(&self, advert: &Advert) -> bool {
         advert.header.version() == 2 && self.followed == Some((advert.source, 3))
     }
 

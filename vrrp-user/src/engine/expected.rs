@@ -27,6 +27,23 @@ struct Known {
     same_addresses: bool,
 }
 
+/// The next advert that will be stamped, if one comes.
+pub(super) struct Next {
+    /// Of the expectation.
+    pub(super) generation: u32,
+    /// Arrival of the last stamp that was read.
+    pub(super) stamped: Instant,
+    /// It, but for its arrival.
+    pub(super) advert: Advert,
+}
+
+impl Known {
+    fn advert(self, router: RouterId, at: Instant) -> Advert {
+        let Expectation { source, header, remarks, .. } = self.expectation;
+        Advert { router, at, source, header, same_addresses: self.same_addresses, remarks }
+    }
+}
+
 impl Expected {
     /// What is expected now.
     pub(super) fn current(&self) -> Option<Expectation> {
@@ -79,19 +96,20 @@ impl Expected {
         if stamp.at <= self.stamped {
             return None;
         }
-        let Known { expectation, same_addresses } = [self.current, self.previous]
+        let known = [self.current, self.previous]
             .into_iter()
             .flatten()
             .find(|known| known.expectation.generation == stamp.generation)?;
         self.stamped = stamp.at;
-        Some(Advert {
-            router,
-            at: stamp.at,
-            source: expectation.source,
-            header: expectation.header,
-            same_addresses,
-            remarks: expectation.remarks,
-        })
+        Some(known.advert(router, stamp.at))
+    }
+
+    /// What the next stamp would stand for.
+    pub(super) fn next(&self, router: RouterId) -> Option<Next> {
+        let known = self.current?;
+        let generation = known.expectation.generation;
+        let advert = known.advert(router, self.stamped);
+        Some(Next { generation, stamped: self.stamped, advert })
     }
 
     /// Feeds what [`Self::heard`] goes by to `into`. Generations count from the last one given.

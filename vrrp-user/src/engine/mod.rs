@@ -27,6 +27,7 @@ mod tests;
 pub mod timing;
 mod tracked;
 mod tracking;
+mod watch;
 
 use crate::config::model::Name;
 use deadlines::Deadlines;
@@ -38,12 +39,14 @@ use machine::Event;
 use output::Output;
 use router::{Context, Router};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
 use tracked::Objects;
 use vrrp_common::ident::RouterId;
 use vrrp_common::time::Instant;
+use watch::Watch;
 
 /// Routers looked at before their time at once: what is due must not wait for long.
-const LOOKED_AT: usize = 1024;
+const LOOKED_AT: usize = 4096;
 
 /// Every router of one process.
 #[derive(Clone, Default)]
@@ -59,6 +62,8 @@ pub struct Engine {
     /// Groups one of whose members stands otherwise than before this input, and which.
     unsettled: BTreeMap<Name, Cause>,
     deadlines: Deadlines,
+    /// By number, as far as somebody has one.
+    watches: Vec<Watch>,
     outputs: VecDeque<Output>,
     /// The last generation given to an expectation, of whichever router.
     generations: u32,
@@ -222,35 +227,38 @@ impl Engine {
         while let Some(name) = self.objects.expire(now) {
             self.look(now, &self.objects.of_process(&name), heard);
         }
+        let horizon = self.postpone(now, usize::MAX, heard).map(|down| now + down * 2 / 3);
         let mut late_since = self.late_since;
-        let mut horizon = None;
         // Each round moves a deadline past `now`; a period of no length counts as a nanosecond.
         while let Some((deadline, router)) = self.deadlines.first()
             && deadline <= now
         {
             self.with(now, router, |router, cx| {
                 router.catch_up(cx, heard);
-                horizon = horizon.max(router.horizon(cx));
                 router.remark_late(cx, &mut late_since);
                 router.expire(cx);
             });
         }
         self.late_since = late_since;
-        if let Some(horizon) = horizon {
-            self.look_ahead(now, horizon, heard);
+        // Where one backup has heard its master, others that would have to look soon have heard theirs
+        // too, and to look now spares a wake-up for each; none is due again before. Nobody's advert
+        // waits for that.
+        if let Some(horizon) = horizon.filter(|_| self.outputs.is_empty()) {
+            self.postpone(horizon, LOOKED_AT, heard);
         }
     }
 
-    /// Where one backup turned out to have heard its master, others that would have to look soon have
-    /// heard theirs too: to look now spares a wake-up for each. Looking early changes nothing else.
-    fn look_ahead(&mut self, now: Instant, horizon: Instant, heard: &dyn Heard) {
-        for router in self.deadlines.until(horizon, LOOKED_AT) {
-            self.with(now, router, |router, cx| {
-                if router.state == snapshot::State::Backup {
-                    router.catch_up(cx, heard);
-                }
-            });
-        }
+    /// Puts off the deadlines of backups on whose masters the dataplane has heard meanwhile. Looking
+    /// early changes nothing else. The longest Active_Down_Interval of those, if there are any.
+    fn postpone(&mut self, end: Instant, most: usize, heard: &dyn Heard) -> Option<Duration> {
+        let Self { deadlines, watches, .. } = self;
+        let mut longest = None;
+        deadlines.postpone(end, most, |router| {
+            let (deadline, down) = watches.get(router.index())?.due(heard.stamp(router))?;
+            longest = longest.max(Some(down));
+            Some(deadline)
+        });
+        longest
     }
 
     /// Lets one router act, if there is such a one, and draws the conclusions: its own, or later
@@ -279,10 +287,14 @@ impl Engine {
 
     /// Lets one router act, if there is such a one, and notes its new deadline.
     fn act(&mut self, now: Instant, id: RouterId, act: impl FnOnce(&mut Router, &mut Context<'_>)) {
-        let Self { routers, links, objects, outputs, generations, deadlines, .. } = self;
+        let Self { routers, links, objects, outputs, generations, deadlines, watches, .. } = self;
         let Some(Some(router)) = routers.get_mut(id.index()) else { return };
         let world = World { links, objects };
         act(router, &mut Context { now, id, world, outputs, generations });
         deadlines.set(id, router.deadline());
+        if watches.len() <= id.index() {
+            watches.resize(id.index() + 1, Watch::default());
+        }
+        watches[id.index()] = router.watch(id);
     }
 }

@@ -161,12 +161,13 @@ impl Router {
 
     /// Active_Down_Interval at this moment.
     pub(super) fn down_interval(&self) -> Duration {
-        timing::down_interval(
-            self.instance.version,
-            self.master_interval,
-            self.priority,
-            self.instance.down_timer_adverts,
-        )
+        self.silence(self.master_interval)
+    }
+
+    /// Active_Down_Interval of a master that advertises at this interval.
+    pub(super) fn silence(&self, interval: Duration) -> Duration {
+        let Instance { version, down_timer_adverts, .. } = *self.instance;
+        timing::down_interval(version, interval, self.priority, down_timer_adverts)
     }
 
     /// Hears what the dataplane heard alone. News that is older is then old: what it would have
@@ -175,13 +176,6 @@ impl Router {
         if let Some(advert) = self.expected.heard(cx.id, heard.stamp(cx.id)) {
             self.step(cx, Event::Advert(&advert));
         }
-    }
-
-    /// How far ahead other backups may be looked at, for a backup that was due and has heard its master
-    /// meanwhile: so far that whoever is looked at now is not due again before.
-    pub(super) fn horizon(&self, cx: &Context<'_>) -> Option<Instant> {
-        let alive = self.state == State::Backup && self.timers.main.is_some_and(|at| at > cx.now);
-        alive.then(|| cx.now + self.down_interval() * 2 / 3)
     }
 
     /// Says so where a master missed a whole interval: who looks for the reason of a flap should

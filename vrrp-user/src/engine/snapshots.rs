@@ -27,6 +27,8 @@ impl Engine {
             }
             snapshot.faults.insert(fault);
         }
+        // That of a backup may have been put off since it last acted.
+        snapshot.deadline = self.deadlines.of(router);
         let starts = found.state == State::Initialize && found.timers.main.is_none();
         snapshot.waits = starts && !snapshot.faults.is_empty();
         Some(snapshot)

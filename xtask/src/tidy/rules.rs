@@ -7,7 +7,7 @@ const LONGEST: usize = 500;
 
 /// The only files with `unsafe`: the accessor and the map pointers of the XDP program, the bridge
 /// and the shared memory of the dataplane, calls that no crate offers, in the daemon and tests, and what happens between fork and exec.
-const UNSAFE: [&str; 14] = [
+const UNSAFE: [&str; 15] = [
     "tests/src/bench/live.rs",
     "tests/src/bench/wire.rs",
     "tests/src/kernel_rig.rs",
@@ -18,6 +18,7 @@ const UNSAFE: [&str; 14] = [
     "vrrp-ebpf/src/packet.rs",
     "vrrp-ebpf/src/tables.rs",
     "vrrp-user/src/dataplane/pod.rs",
+    "vrrp-user/src/dataplane/link.rs",
     "vrrp-user/src/dataplane/shared.rs",
     "vrrp-user/src/dataplane/sys.rs",
     "vrrp-user/src/net/sys.rs",

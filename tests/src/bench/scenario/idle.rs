@@ -39,7 +39,9 @@ fn measure(plan: &Plan, record: &mut Record, count: usize, centis: u16) -> Resul
             Subject::Xvrrp | Subject::Sockets => {
                 sent.adverts - running.counted().ok_or("show does not answer")?.min(sent.adverts)
             }
-            Subject::Keepalived | Subject::KeepalivedRt => socket_drops(&bed) - drops,
+            Subject::Keepalived | Subject::KeepalivedRt | Subject::Frr => {
+                socket_drops(&bed) - drops
+            }
         };
         record.add(
             &scenario,

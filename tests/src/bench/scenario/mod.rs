@@ -50,6 +50,9 @@ pub const SCENARIOS: [&str; 11] = [
     "memory",
 ];
 
+/// What can be measured with FRR too: nothing that needs its reload, or to be told of every change.
+const WITH_FRR: [&str; 4] = ["idle-backup", "active", "takeover", "memory"];
+
 impl Plan {
     /// Measures one scenario.
     ///
@@ -57,6 +60,12 @@ impl Plan {
     /// Where something did not come to the state it was to be measured in.
     pub fn run(&self, scenario: &str, record: &mut Record) -> Result<(), String> {
         record.load.push((scenario.to_owned(), super::card::load()));
+        if !WITH_FRR.contains(&scenario) && self.subjects.contains(&Subject::Frr) {
+            record.note(format!("{scenario} is not measured with FRR"));
+            let others = |subject: &Subject| *subject != Subject::Frr;
+            let subjects = self.subjects.iter().copied().filter(others).collect();
+            return Self { subjects, ..self.clone() }.run(scenario, record);
+        }
         match scenario {
             "xdp-ns" => xdp::run(self, record),
             "idle-backup" => idle::run(self, record),
