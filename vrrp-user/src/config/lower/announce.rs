@@ -60,10 +60,14 @@ pub(super) fn groups(nodes: &[Node], findings: &mut Findings) -> Vec<GarpGroup> 
     for node in nodes {
         let mut draft = Draft::default();
         apply("garp_group", GROUP, &mut draft, node.children(), findings);
+        // What is there and wrong was told already.
+        let says = |keyword: &str| node.children().iter().any(|child| child.keyword() == keyword);
         if draft.garp_interval.is_none() && draft.gna_interval.is_none() {
-            findings
-                .warning("no-interval", node.span(), "the `garp_group` sets no interval")
-                .label("ignored: it needs `garp_interval` or `gna_interval`");
+            if !says("garp_interval") && !says("gna_interval") {
+                findings
+                    .warning("no-interval", node.span(), "the `garp_group` sets no interval")
+                    .label("ignored: it needs `garp_interval` or `gna_interval`");
+            }
             continue;
         }
         let mut group = GarpGroup {
@@ -85,13 +89,13 @@ pub(super) fn groups(nodes: &[Node], findings: &mut Findings) -> Vec<GarpGroup> 
                 }
             }
         }
-        if group.interfaces.is_empty() {
+        if !group.interfaces.is_empty() {
+            groups.push(group);
+        } else if !says("interface") && !says("interfaces") {
             findings
                 .warning("no-interface", node.span(), "the `garp_group` has no interface")
                 .label("ignored: it needs `interface` or `interfaces`");
-            continue;
         }
-        groups.push(group);
     }
     groups
 }
