@@ -20,14 +20,13 @@ global_defs
 {
     script_user root
     router_id "a # b" # and not this
-    random_seed 12345
 }
 $LINK=0
 vrrp_instance VI_1 {
     state MASTER
     interface v${LINK}
     virtual_router_id 51
-    priority ${_RANDOM 100 200} ! some number
+    priority ${_RANDOM 150 150} ! no choice
     $VIPS
 }
 $LINK=1
@@ -36,10 +35,10 @@ vrrp_instance VI_2
     state MASTER
 @nobody interface v9
 @^nobody interface v1
-    virtual_router_id ${_RANDOM 1 255}
-    priority ${_RANDOM 1 200}
+    virtual_router_id 52
+    priority 20
     authentication { auth_type PASS
-        auth_pass a${_HASH}b\!c
+        auth_pass a\#b\!c
     }
     $VIPS
 }

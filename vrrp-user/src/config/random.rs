@@ -1,5 +1,5 @@
-//! Which numbers does `${_RANDOM}` stand for: those of the C library's `random`, so that with one
-//! `random_seed` they are keepalived's.
+//! Which numbers does `${_RANDOM}` stand for: those of the C library's `random`, which keepalived
+//! draws from, and the same on every machine for one `random_seed`.
 use std::collections::VecDeque;
 
 /// A term is the sum of the one so far before it and of the one `NEAR` before it.

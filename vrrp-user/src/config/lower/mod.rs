@@ -129,8 +129,8 @@ pub(super) static ROOT: &[Keyword<Root>] = &[
 /// `random_seed`, as far as it can be understood.
 pub(super) fn random_seed(nodes: &[Node]) -> Option<u32> {
     let globals = nodes.iter().filter(|node| node.keyword() == "global_defs");
-    let seeds = globals.flat_map(Node::children).filter(|node| node.keyword() == "random_seed");
-    seeds.last()?.arguments().first()?.text.parse().ok()
+    let mut seeds = globals.flat_map(Node::children).filter(|node| node.keyword() == "random_seed");
+    seeds.next_back()?.arguments().first()?.text.parse().ok()
 }
 
 /// Understands the whole tree. What comes back is of use only if no error was found.

@@ -168,7 +168,7 @@ impl World {
 }
 
 fn vip(address: &str, prefix: u8, dev: &str, no_track: bool) -> Vip {
-    let (address, dev) = (address.parse().unwrap(), dev.into());
+    let address = address.parse().unwrap();
     Vip { no_track, ..Vip::new(address, prefix, dev) }
 }
 
