@@ -38,7 +38,7 @@ vrrp_instance VI_2
     virtual_router_id 52
     priority 20
     authentication { auth_type PASS
-        auth_pass a\#b\!c
+        auth_pass "a#b!c"
     }
     $VIPS
 }
