@@ -24,15 +24,7 @@ fn routers(priorities: &[u8]) -> Vec<Instance> {
         // Announcements are no part of an election.
         instance.garp.delay = Duration::ZERO;
         instance.garp.lower_repeat = 0;
-        instance.addresses = vec![Vip {
-            address: IpAddr::from([192, 0, 2, 1]),
-            prefix: 24,
-            dev: "eth0".into(),
-            label: None,
-            broadcast: None,
-            scope: 0,
-            no_track: false,
-        }];
+        instance.addresses = vec![Vip::new(IpAddr::from([192, 0, 2, 1]), 24, "eth0")];
         instance
     };
     priorities.iter().map(router).collect()

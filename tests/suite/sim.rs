@@ -138,7 +138,7 @@ fn grouped(seed: u64) -> Plan {
         tracks: Tracks::default(),
         tracking_weight: false,
         notify: Default::default(),
-        notify_priority_changes: false,
+        notify_priority_changes: None,
     })];
     let storm = 30_000;
     plan.calm = part(plan.interval, storm);

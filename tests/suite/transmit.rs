@@ -55,18 +55,7 @@ fn instance(version: Version, addresses: &[&str]) -> Instance {
     let family = Family::of(addresses[0]);
     let mut instance = Instance::new("A", "e0", Vrid::new(10).unwrap(), family);
     instance.version = version;
-    instance.addresses = addresses
-        .into_iter()
-        .map(|address| Vip {
-            address,
-            prefix: 24,
-            dev: "e0".into(),
-            label: None,
-            broadcast: None,
-            scope: 0,
-            no_track: false,
-        })
-        .collect();
+    instance.addresses = addresses.into_iter().map(|address| Vip::new(address, 24, "e0")).collect();
     instance
 }
 

@@ -261,7 +261,7 @@ fn tracking(
         tracks: tracks(),
         tracking_weight: false,
         notify: Notify::default(),
-        notify_priority_changes: false,
+        notify_priority_changes: None,
     });
     Config {
         globals,
@@ -310,15 +310,8 @@ fn instance(choices: &mut Choices<'_>, number: u8) -> Option<Instance> {
         instance.track_interfaces = vec![track("eth4"), track("eth0")];
         instance.track_interfaces.truncate(usize::from(1 + (more >> 4 & 1)));
     }
-    let vip = |host: u8, dev: &str| Vip {
-        address: v4(host),
-        prefix: 24,
-        dev: dev.into(),
-        label: None,
-        broadcast: None,
-        scope: 0,
-        no_track: bits & 128 != 0,
-    };
+    let vip =
+        |host: u8, dev: &str| Vip { no_track: bits & 128 != 0, ..Vip::new(v4(host), 24, dev) };
     instance.addresses = vec![vip(1, "eth0")];
     if bits & 64 != 0 {
         instance.excluded = vec![vip(44, "eth5")];
@@ -375,6 +368,7 @@ fn watch(known: &mut BTreeMap<RouterId, Known>, output: Output) {
             known.owns = own;
         }
         Output::Announce { router, times } => assert!(of(known, router).owns && times > 0),
+        Output::AnnounceElsewhere { router } => assert!(of(known, router).owns),
         Output::Expect { router, expectation } => of(known, router).expects = expectation,
         Output::Transition { router, from, to, .. } => {
             let known = of(known, router);

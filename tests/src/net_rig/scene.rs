@@ -71,15 +71,7 @@ pub fn add_link(router: &Netns, host: &Netns, name: &str) -> Result<()> {
 /// A virtual address.
 pub fn vip(address: &str, dev: &str) -> Vip {
     let (address, prefix) = address.split_once('/').unwrap();
-    Vip {
-        address: address.parse().unwrap(),
-        prefix: prefix.parse().unwrap(),
-        dev: dev.into(),
-        label: None,
-        broadcast: None,
-        scope: 0,
-        no_track: false,
-    }
+    Vip::new(address.parse().unwrap(), prefix.parse().unwrap(), dev)
 }
 
 /// A virtual address with `no_track`.

@@ -336,6 +336,7 @@ impl Dataplane {
             }
             Output::Own { .. }
             | Output::Announce { .. }
+            | Output::AnnounceElsewhere { .. }
             | Output::GroupTransition { .. }
             | Output::LowerHeard { .. }
             | Output::PriorityChanged { .. }

@@ -209,15 +209,7 @@ fn shape(random: &mut Random, number: u64, interval: Duration) -> Instance {
     instance.v2_interop = (version, family) == (Version::V3, Family::V4) && random.chance(1, 2);
     instance.answer_lower = version == Version::V3;
     instance.advert_interval = interval;
-    instance.addresses = vec![Vip {
-        address,
-        prefix: 24,
-        dev: "eth0".into(),
-        label: None,
-        broadcast: None,
-        scope: 0,
-        no_track: false,
-    }];
+    instance.addresses = vec![Vip::new(address, 24, "eth0")];
     instance
 }
 

@@ -72,7 +72,10 @@ vrrp_instance VI_1 {
     }
     virtual_ipaddress_excluded {
         10.9.0.102/24
+        10.9.0.104 peer 10.9.7.1
         2001:db8::5
+        2001:db8::6/64 -nodad home mngtmpaddr noprefixroute preferred_lft 3000
+        239.9.0.1 autojoin
     }
     virtual_routes {
         10.50.0.0/16 via 10.9.0.254 dev v0

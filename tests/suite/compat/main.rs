@@ -1,7 +1,12 @@
-//! Does xvrrp look like keepalived to whoever looks at keepalived: dump files, flags, signals,
-//! scheduling, routes and rules.
+//! Does xvrrp look like keepalived to whoever looks at keepalived: addresses, routes and rules, FIFOs,
+//! dump files, flags, signals, scheduling, the language.
+mod addresses;
+mod announcements;
 mod dumps;
+mod fifo;
 mod flags;
+mod language;
+mod places;
 mod routing;
 mod schedule;
 

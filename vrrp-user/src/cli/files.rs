@@ -2,6 +2,7 @@
 use crate::config::source::{LONGEST, Source, Unreadable};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -48,6 +49,21 @@ impl Source for Files {
         }
         found.sort();
         Ok(found)
+    }
+
+    fn environment(&self, name: &str) -> Option<String> {
+        std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+    }
+
+    fn seed(&self) -> u32 {
+        // Each of these has keys of its own, which come from the system.
+        let [a, b, c, d, ..] = RandomState::new().hash_one(0).to_le_bytes();
+        u32::from_le_bytes([a, b, c, d])
+    }
+
+    fn directory(&self, path: &Path) -> PathBuf {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
     }
 
     fn config_id(&self) -> String {

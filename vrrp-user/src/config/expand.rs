@@ -1,8 +1,9 @@
 //! Which lines does a file consist of after comments, conditions, definitions and includes.
+use super::builtin::Builtins;
 use super::findings::{Findings, Span};
 use super::sequence::{self, Sequence};
 use super::source::{LONGEST, Source, Unreadable};
-use super::token::{Line, Token, Words, split, without_comment};
+use super::token::{Line, Token, Words, split, uncommented};
 use super::tree::{Builder, Node};
 use super::variable::{LINE, Replaced, Variables, name_len};
 use std::borrow::Cow;
@@ -21,12 +22,17 @@ const LINE_COST: usize = 64;
 /// Multi-line definitions and sequences inside each other.
 const NESTING: usize = 32;
 
-/// The statements of a file and of all it includes.
-pub(super) fn read(path: &Path, source: &dyn Source, findings: &mut Findings) -> Vec<Node> {
+/// The statements of a file and of all it includes, and whether random numbers are among them.
+pub(super) fn read(
+    path: &Path,
+    source: &dyn Source,
+    seed: u32,
+    findings: &mut Findings,
+) -> (Vec<Node>, bool) {
     let mut expander = Expander {
         source,
         findings,
-        variables: Variables::default(),
+        variables: Variables::new(Builtins::new(source, seed)),
         id: source.config_id(),
         tokens: Vec::new(),
         words: Words::default(),
@@ -41,13 +47,14 @@ pub(super) fn read(path: &Path, source: &dyn Source, findings: &mut Findings) ->
     expander.variables.set_text("_BANG", "!");
     expander.variables.set_text("_INSTANCE", &expander.id);
     expander.file(path, None, 0);
-    expander.tree.finish(expander.findings)
+    let drawn = expander.variables.drawn();
+    (expander.tree.finish(expander.findings), drawn)
 }
 
 struct Expander<'a> {
     source: &'a dyn Source,
     findings: &'a mut Findings,
-    variables: Variables,
+    variables: Variables<'a>,
     id: String,
     /// Of the present line.
     tokens: Vec<Token>,
@@ -99,12 +106,16 @@ impl Expander<'_> {
             self.findings.warning("not-utf8", span, "this is not UTF-8; read as well as possible");
         }
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        self.variables.set_text("_PWD", &directory.display().to_string());
+        self.variables.set_text("_PWD", &self.source.directory(&directory).display().to_string());
         let mut start = 0;
         for text in file.text.split_inclusive('\n') {
             let line = text.trim_end_matches(['\n', '\r']);
-            let line = &line[..without_comment(line)];
-            self.line(&Line::literal(line, number, start), &directory, depth, 0);
+            let read = uncommented(Line::literal(line, number, start));
+            // A comment inside a definition of several lines does not end it, an empty line does.
+            let skipped = read.text.trim().is_empty() && !line.trim().is_empty();
+            if !(skipped && self.pending.is_some()) {
+                self.line(&read, &directory, depth, 0);
+            }
             start += text.len();
             if self.full {
                 return;
@@ -143,7 +154,9 @@ impl Expander<'_> {
             if indent > 0 && !lines.is_empty() {
                 text = text.tail(indent);
             }
-            lines.push(text);
+            if !text.text.trim().is_empty() {
+                lines.push(text);
+            }
             if more {
                 self.pending = Some((name, lines));
             } else {
@@ -192,17 +205,9 @@ impl Expander<'_> {
             }
             break;
         }
-        let uses = line.text.contains('$');
-        let unknown = || line.text.find("${_RANDOM").or_else(|| line.text.find("${_ENV"));
-        if let Some(name) = uses.then(unknown).flatten() {
-            self.findings.error(
-                "not-built",
-                line.span(name, line.text.len()),
-                "`${_RANDOM}` and `${_ENV}` are known to keepalived and not built yet",
-            );
-        }
         let leftover = || self.variables.leftover(&line.text);
-        if let Some((start, end, name, defined)) = uses.then(leftover).flatten() {
+        if let Some((start, end, name, defined)) = line.text.contains('$').then(leftover).flatten()
+        {
             let span = line.span(start, end);
             if defined {
                 self.findings
@@ -253,6 +258,7 @@ impl Expander<'_> {
         }
         let name = rest[..len].to_owned();
         let value = line.tail(len + 2);
+        let value = value.tail(value.text.len() - value.text.trim_start().len());
         let (first, more) = continued(&value);
         if more {
             let lines = if first.text.trim().is_empty() { Vec::new() } else { vec![first] };
@@ -332,7 +338,8 @@ impl Expander<'_> {
         }
         for file in files {
             self.file(&file, Some(span), depth + 1);
-            self.variables.set_text("_PWD", &directory.display().to_string());
+            let directory = self.source.directory(directory).display().to_string();
+            self.variables.set_text("_PWD", &directory);
             if self.full {
                 return;
             }

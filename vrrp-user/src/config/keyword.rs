@@ -78,6 +78,7 @@ pub fn all() -> Vec<Entry> {
     list("track_group", lower::statics::TRACK_GROUP, &mut all);
     list("vrrp_script", lower::watched::SCRIPT, &mut all);
     list("track_file", lower::watched::FILE, &mut all);
+    list("garp_group", lower::announce::GROUP, &mut all);
     list("vrrp_track_process", lower::watched::PROCESS, &mut all);
     all
 }

@@ -2,6 +2,7 @@
 //!
 //! [`load`] never stops at the first problem: it reports every problem of every file in the order
 //! of the text. It does no IO of its own; files, globs and the host's name come from a [`Source`].
+mod builtin;
 pub mod diagnostic;
 mod expand;
 mod findings;
@@ -11,6 +12,7 @@ mod lower;
 pub mod model;
 pub mod place;
 pub mod program;
+mod random;
 pub mod render;
 pub mod routing;
 pub mod security;
@@ -21,6 +23,7 @@ mod token;
 pub mod tracked;
 mod tree;
 mod variable;
+mod vip;
 
 #[cfg(test)]
 mod tests;
@@ -37,7 +40,12 @@ use std::path::Path;
 /// of the text, an included file's where it is included.
 pub fn load(path: &Path, source: &dyn Source) -> (Option<Config>, Vec<Diagnostic>) {
     let mut findings = Findings::default();
-    let nodes = expand::read(path, source, &mut findings);
+    let (mut nodes, drawn) = expand::read(path, source, source.seed(), &mut findings);
+    // It may come after what it is for, or among it; keepalived reads the files again, too.
+    if drawn && let Some(seed) = lower::random_seed(&nodes) {
+        findings = Findings::default();
+        (nodes, _) = expand::read(path, source, seed, &mut findings);
+    }
     let config = lower::lower(nodes, &mut findings);
     let diagnostics = findings.finish();
     let failed = diagnostics.iter().any(|found| found.severity == Severity::Error);

@@ -6,6 +6,7 @@ use super::place::Place;
 use super::program::{Notify, Scripts};
 pub use super::routing::{Route, Rule, Statics};
 use super::tracked::{LinkDelay, Script, SyncGroup, TrackedFile, TrackedProcess, Tracks};
+pub use super::vip::{Treatment, Vip};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub struct Config {
     pub link_delays: Vec<LinkDelay>,
     /// What is there whatever the instances' states.
     pub statics: Statics,
+    /// `garp_group` blocks; an interface is in one at most.
+    pub garp_groups: Vec<GarpGroup>,
 }
 
 /// `global_defs`, as far as it is not folded into the instances.
@@ -68,6 +71,8 @@ pub struct Globals {
     pub dump_files: DumpFiles,
     /// `metrics`: where they are served, unless the command line says so.
     pub metrics: Option<Place>,
+    /// `reload_file`: there while the configuration is read at a reload.
+    pub reload_file: Option<PathBuf>,
     /// `log_unknown_vrids`: adverts of VRIDs that are not configured are worth a warning.
     pub log_unknown_vrids: bool,
     /// `vrrp_netlink_monitor_rcv_bufs`: receive buffer of the netlink socket, in bytes.
@@ -226,10 +231,12 @@ pub struct Instance {
     pub owner_ignore_adverts: bool,
     /// `strict_mode`: already in the other fields, here for reports.
     pub strict: bool,
-    /// `notify_priority_changes`, the instance's or the global one.
+    /// `notify_priority_changes`, the instance's, its group's or the global one.
     pub notify_priority_changes: bool,
     /// Whom to tell of changes.
     pub notify: Notify,
+    /// `promote_secondaries` is set on [`Self::interface`] while the instance exists.
+    pub promote_secondaries: bool,
     /// Restores keepalived's behaviour: a lost address is not repaired before the next MASTER entry.
     pub no_repair: bool,
 }
@@ -280,25 +287,6 @@ pub struct Checksum {
     pub accept_both: bool,
 }
 
-/// A virtual address.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Vip {
-    /// The address.
-    pub address: IpAddr,
-    /// Prefix length.
-    pub prefix: u8,
-    /// `dev`, or the instance's interface.
-    pub dev: Name,
-    /// `label` (IPv4).
-    pub label: Option<Name>,
-    /// `brd` (IPv4): none, `+`/`-` computed, or given.
-    pub broadcast: Option<Ipv4Addr>,
-    /// `scope`, as rtnetlink numbers it (0 global, 253 link, 254 host).
-    pub scope: u8,
-    /// `no_track`: the state of [`Self::dev`] causes no fault.
-    pub no_track: bool,
-}
-
 /// One line of `track_interface`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TrackInterface {
@@ -325,6 +313,20 @@ pub struct Garp {
     pub lower_delay: Duration,
     /// `garp_lower_prio_repeat`: announcements after a lower master was heard; zero for none.
     pub lower_repeat: u32,
+    /// `garp_extra_if all`: time between announcements of one address on each interface but the
+    /// instance's while master; zero for none.
+    pub elsewhere: Duration,
+}
+
+/// One `garp_group`: interfaces that share their pauses.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct GarpGroup {
+    /// `garp_interval`: least time between two gratuitous ARPs on any of them.
+    pub garp_interval: Duration,
+    /// `gna_interval`: the same for unsolicited neighbour advertisements.
+    pub gna_interval: Duration,
+    /// `interface` and `interfaces`.
+    pub interfaces: Vec<Name>,
 }
 
 impl Default for Garp {
@@ -336,6 +338,7 @@ impl Default for Garp {
             refresh_repeat: 1,
             lower_delay: Duration::from_secs(5),
             lower_repeat: 5,
+            elsewhere: Duration::ZERO,
         }
     }
 }
@@ -393,6 +396,7 @@ impl Instance {
             strict: false,
             notify_priority_changes: false,
             notify: Notify::default(),
+            promote_secondaries: false,
             no_repair: false,
         }
     }

@@ -72,6 +72,19 @@ pub struct Scripts {
     pub fifo: Option<Box<Program>>,
     /// `vrrp_notify_fifo_script`: reads `vrrp_notify_fifo`.
     pub vrrp_fifo: Option<Box<Program>>,
+    /// To whom `notify_fifo` belongs where it is made; otherwise `script_user`.
+    pub fifo_owner: Option<Owner>,
+    /// To whom `vrrp_notify_fifo` belongs.
+    pub vrrp_fifo_owner: Option<Owner>,
+}
+
+/// To whom a file is given.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Owner {
+    /// User, and perhaps group.
+    pub user: User,
+    /// Where it was named.
+    pub origin: Origin,
 }
 
 impl Default for Scripts {
@@ -85,6 +98,8 @@ impl Default for Scripts {
             shutdown: None,
             fifo: None,
             vrrp_fifo: None,
+            fifo_owner: None,
+            vrrp_fifo_owner: None,
         }
     }
 }

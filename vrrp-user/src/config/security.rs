@@ -8,7 +8,7 @@ mod said;
 use super::diagnostic::Severity;
 use super::host::{Account, Facts, Host, Kind};
 use super::model::{Config, Name, Origin};
-use super::program::{Notify, Program, Scripts, User};
+use super::program::{Notify, Owner, Program, Scripts, User};
 use super::source::Unreadable;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
@@ -67,6 +67,8 @@ pub fn enforce(config: &mut Config, host: &dyn Host) -> Vec<Problem> {
     judge.timed("shutdown_script", &mut scripts.shutdown);
     judge.optional("notify_fifo_script", &mut scripts.fifo);
     judge.optional("vrrp_notify_fifo_script", &mut scripts.vrrp_fifo);
+    judge.owner("notify_fifo", &mut scripts.fifo_owner);
+    judge.owner("vrrp_notify_fifo", &mut scripts.vrrp_fifo_owner);
 
     let mut disabled: Vec<Name> = Vec::new();
     config.scripts.retain_mut(|script| {
@@ -144,6 +146,15 @@ impl Judge<'_> {
 
     fn optional(&mut self, what: &str, slot: &mut Option<Box<Program>>) {
         *slot = slot.take().and_then(|program| self.settle(what, &program).map(Box::new));
+    }
+
+    /// By numbers from now on.
+    fn owner(&mut self, what: &str, slot: &mut Option<Owner>) {
+        if let Some(owner) = slot
+            && let Some(account) = self.known(what, &owner.origin, &owner.user)
+        {
+            owner.user = account.into();
+        }
     }
 
     fn notify(&mut self, who: &str, notify: &mut Notify) {

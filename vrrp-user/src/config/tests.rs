@@ -1,4 +1,6 @@
 //! Does the loader read what it should.
+mod addresses;
+mod language;
 mod routing;
 mod tracking;
 

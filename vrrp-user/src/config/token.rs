@@ -158,22 +158,36 @@ impl Line {
     }
 }
 
-/// The length of `text` without its comment: `#` or `!` outside quotes starts one, even inside a
-/// word.
-pub(super) fn without_comment(text: &str) -> usize {
+/// A line without its comment: `#` or `!` outside quotes starts one, even inside a word, unless a
+/// backslash stands before it, which is then removed.
+pub(super) fn uncommented(line: Line) -> Line {
     let mut quote = None;
     let mut escaped = false;
-    for (at, c) in text.char_indices() {
+    let mut out = Line::default();
+    let mut done = 0;
+    let mut end = line.text.len();
+    for (at, c) in line.text.char_indices() {
         match (quote, c) {
+            (None, '#' | '!') if escaped => {
+                out.append(&line, done, at - 1);
+                (done, escaped) = (at, false);
+            }
             _ if escaped => escaped = false,
-            (Some(_), '\\') => escaped = true,
+            (_, '\\') => escaped = true,
             (Some(open), c) if c == open => quote = None,
             (None, '"' | '\'') => quote = Some(c),
-            (None, '#' | '!') => return at,
+            (None, '#' | '!') => {
+                end = at;
+                break;
+            }
             _ => {}
         }
     }
-    text.len()
+    if done == 0 {
+        return if end == line.text.len() { line } else { line.slice(0, end) };
+    }
+    out.append(&line, done, end);
+    out
 }
 
 /// Splits a line into words and braces and undoes quoting.
@@ -320,8 +334,9 @@ fn escaped(c: char, rest: &mut Chars<'_>) -> char {
         'r' => '\r',
         't' => '\t',
         'v' => '\x0b',
-        'c' => match rest.next_if(|(_, c)| c.is_ascii_alphabetic()) {
-            Some((_, c)) => char::from(u8::try_from(c).unwrap_or_default() & 0x1f),
+        // Of any character, its last five bits.
+        'c' => match rest.next() {
+            Some((_, c)) => char::from(u8::try_from(u32::from(c) & 0x1f).unwrap_or_default()),
             None => c,
         },
         'x' => digits(rest, 16, usize::MAX, 0).unwrap_or('x'),

@@ -136,8 +136,8 @@ pub struct SyncGroup {
     pub tracking_weight: bool,
     /// Whom to tell of the group's changes.
     pub notify: Notify,
-    /// `notify_priority_changes`, the group's or the global one.
-    pub notify_priority_changes: bool,
+    /// `notify_priority_changes`, where it is given: already in the members, here for reports.
+    pub notify_priority_changes: Option<bool>,
 }
 
 /// One line of `interface_up_down_delays`.

@@ -1,4 +1,5 @@
 //! What do `$NAME` and `${NAME}` stand for.
+use super::builtin::Builtins;
 use super::findings::{Findings, Span};
 use super::token::Line;
 use std::collections::HashMap;
@@ -8,16 +9,18 @@ use std::rc::Rc;
 const DEPTH: usize = 32;
 
 /// The definitions so far.
-#[derive(Default)]
-pub(super) struct Variables {
+pub(super) struct Variables<'a> {
     values: HashMap<String, Vec<Rc<Line>>>,
+    builtins: Builtins<'a>,
 }
 
 /// A use of a variable in a line.
 struct Use<'a, 'v> {
     name: &'a str,
-    /// What it stands for.
-    value: &'v [Rc<Line>],
+    /// What it stands for, where it was defined.
+    value: Option<&'v [Rc<Line>]>,
+    /// What stands between the name and the closing brace.
+    parameters: &'a str,
     start: usize,
     end: usize,
 }
@@ -31,7 +34,17 @@ pub(super) enum Replaced {
     Many(Vec<Rc<Line>>),
 }
 
-impl Variables {
+impl<'s> Variables<'s> {
+    /// Nothing but what is there without a definition.
+    pub(super) fn new(builtins: Builtins<'s>) -> Self {
+        Self { values: HashMap::new(), builtins }
+    }
+
+    /// Whether a random number was asked for.
+    pub(super) fn drawn(&self) -> bool {
+        self.builtins.drawn()
+    }
+
     /// Defines or redefines a variable.
     pub(super) fn set(&mut self, name: &str, value: impl IntoIterator<Item = Line>) {
         let value = value.into_iter().map(Rc::new).collect();
@@ -67,7 +80,12 @@ impl Variables {
             let span = line.span(found.start, found.end);
             out.append(line, done, found.start);
             done = found.end;
-            match found.value {
+            let Some(value) = found.value else {
+                let Use { name, parameters, .. } = found;
+                out.append_for(&self.builtins.value(name, parameters, span, findings), span);
+                continue;
+            };
+            match value {
                 [first, middle @ .., last] => {
                     // The text around the use goes to the first and the last line.
                     out.append(first, 0, first.text.len());
@@ -117,13 +135,21 @@ impl Variables {
                 return false;
             }
             match found.value {
-                [only] => {
+                Some([only]) => {
                     if !self.flatten(&only.text, depth - 1, out, span, findings) {
                         return false;
                     }
                 }
-                [] => {}
-                _ => {
+                Some([]) => {}
+                None => {
+                    out.push_str(&self.builtins.value(
+                        found.name,
+                        found.parameters,
+                        span,
+                        findings,
+                    ));
+                }
+                Some(_) => {
                     findings.error(
                         "variable-lines",
                         span,
@@ -156,32 +182,48 @@ impl Variables {
         })
     }
 
-    /// The next use of a defined variable at or after `from`.
+    /// The next use of a defined variable, or of a name that needs no definition, at or after `from`.
     fn next_use<'a>(&self, text: &'a str, from: usize) -> Option<Use<'a, '_>> {
         let mut from = from;
         loop {
             let start = from + text.get(from..)?.find('$')?;
             let rest = &text[start + 1..];
-            let (name, len) = match rest.strip_prefix('{') {
+            let (name, parameters, len) = match rest.strip_prefix('{') {
                 Some(braced) => {
                     let name = &braced[..name_len(braced)];
-                    (name, braced[name.len()..].starts_with('}').then_some(name.len() + 3))
+                    let after = &braced[name.len()..];
+                    let parameters = &after[..parameters_len(after)];
+                    let closed = after[parameters.len()..].starts_with('}');
+                    (name, parameters, closed.then_some(name.len() + parameters.len() + 3))
                 }
                 None => {
                     let name = &rest[..name_len(rest)];
-                    // keepalived replaces the bare form only before white space.
+                    // keepalived replaces the bare form only before these.
                     let after = rest[name.len()..].chars().next();
-                    (name, after.is_none_or(char::is_whitespace).then_some(name.len() + 1))
+                    let ends = |c: char| c.is_whitespace() || matches!(c, ',' | ')');
+                    (name, "", after.is_none_or(ends).then_some(name.len() + 1))
                 }
             };
-            match len.and_then(|len| Some((len, self.values.get(name)?))) {
-                Some((len, value)) => {
-                    return Some(Use { name, value, start, end: start + len });
+            let value = self.values.get(name).map(Vec::as_slice);
+            let known = match value {
+                Some(_) => parameters.is_empty(),
+                None => Builtins::knows(name),
+            };
+            match len.filter(|_| known) {
+                Some(len) => {
+                    return Some(Use { name, value, parameters, start, end: start + len });
                 }
                 None => from = start + 1,
             }
         }
     }
+}
+
+/// The length of what may stand between a name and the closing brace.
+fn parameters_len(text: &str) -> usize {
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '\t' | '_');
+    let len = text.find(|c| !part(c)).unwrap_or(text.len());
+    if text.starts_with([' ', '\t']) { len } else { 0 }
 }
 
 /// A line longer than this after replacement is an attack or a mistake.

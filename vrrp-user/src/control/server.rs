@@ -218,6 +218,7 @@ mod tests {
             metrics: Default::default(),
             running: Default::default(),
             turn: Default::default(),
+            reload_file: Default::default(),
         };
         let requests: [&[u8]; 4] =
             [b"\n", b"\xff\xfe\n", b"{\"version\":1,\"command\":\"dance\"}\n", &[b'x'; 5000]];

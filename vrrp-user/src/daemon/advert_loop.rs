@@ -253,7 +253,9 @@ impl AdvertLoop {
                 Output::Advert { .. } | Output::Expect { .. } | Output::Source { .. } => {
                     self.carry_out(output)
                 }
-                Output::Own { .. } | Output::Announce { .. } => commands.push(output),
+                Output::Own { .. } | Output::Announce { .. } | Output::AnnounceElsewhere { .. } => {
+                    commands.push(output)
+                }
                 output => told.push(output),
             }
         }

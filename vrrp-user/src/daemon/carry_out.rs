@@ -113,6 +113,9 @@ impl AdvertLoop {
             Output::Announce { router, times } => {
                 self.send_net(Command::Announce { router, times });
             }
+            Output::AnnounceElsewhere { router } => {
+                self.send_net(Command::AnnounceElsewhere { router });
+            }
             Output::Expect { router, expectation } => {
                 let expect = expectation.map_or_else(Expect::default, |e| layout(&e));
                 self.plane.expect(router, &expect);
@@ -440,9 +443,7 @@ impl AdvertLoop {
         let Some(Some(known)) = self.routers.get_mut(router.index()) else { return };
         known.priority = priority;
         tracing::info!("({}) Changing effective priority to {priority}", known.instance.name);
-        let mut groups = self.config.groups.iter().filter(|g| g.notify_priority_changes);
-        let group = groups.any(|group| group.members.contains(&known.instance.name));
-        if known.instance.notify_priority_changes || group {
+        if known.instance.notify_priority_changes {
             let master = self
                 .engine
                 .router_snapshot(router)

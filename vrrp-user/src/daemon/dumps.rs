@@ -16,9 +16,7 @@ use crate::net::task::OwnedReport;
 use crate::program::host::System;
 use crate::program::launch;
 use crate::report::keepalived::stats::Counted;
-use crate::report::keepalived::{
-    Dump, Link, Router, Runs, ScriptStatus, Watched, data, json, stats,
-};
+use crate::report::keepalived::{Dump, Link, Router, Runs, Watched, data, json, stats};
 use crate::report::standard::Clock;
 use crate::report::view::View;
 use anyhow::Context as _;
@@ -115,6 +113,12 @@ pub async fn serve(handle: Handle, mut signals: Signals, dump: bool) {
 
 type Cleared = HashMap<Name, Counted>;
 
+/// What the loop does not know.
+struct Seen {
+    links: Vec<Link>,
+    running: BTreeSet<Name>,
+}
+
 /// Writes what is wanted; where nothing is, the log gets what `keepalived.data` would.
 async fn answer(
     handle: &Handle,
@@ -135,12 +139,14 @@ async fn answer(
         Vec::new()
     };
     let owned = handle.owned.lock().map(|owned| owned.clone()).unwrap_or_default();
+    let running = handle.running.lock().map(|running| running.clone()).unwrap_or_default();
+    let seen = Seen { links, running };
     let writing = move || {
         let mut owned = owned;
         let config = Arc::clone(&view.config);
         let statics = owned.remove(&STATICS).unwrap_or_default();
         let routers = routers(view, |router| owned.remove(&router).unwrap_or_default());
-        let found = Found { routers: &routers, statics: &statics, links };
+        let found = Found { routers: &routers, statics: &statics, seen };
         write(wanted.as_ref(), &config, found, clock, &cleared, namespace.as_deref())
     };
     tokio::task::spawn_blocking(writing).await.context("writing")?
@@ -167,14 +173,14 @@ fn routers(
 struct Found<'a> {
     routers: &'a [Router],
     statics: &'a OwnedReport,
-    links: Vec<Link>,
+    seen: Seen,
 }
 
 /// Writes what is wanted; what had been counted, where counting is to begin anew.
 fn write(
     wanted: Option<&BTreeSet<Kind>>,
     config: &Config,
-    Found { routers, statics, links }: Found<'_>,
+    Found { routers, statics, seen }: Found<'_>,
     clock: Clock,
     cleared: &Cleared,
     namespace: Option<&str>,
@@ -190,9 +196,9 @@ fn write(
         date: &date,
         program: &program,
         user: default,
-        links: &without_virtual(links, config),
+        links: &without_virtual(seen.links, config),
         statics,
-        watched: &watched(config, routers),
+        watched: &watched(config, routers, seen.running),
         umask: 0o177,
         namespace,
     };
@@ -297,8 +303,8 @@ fn runs(program: &Program, scripts: &Scripts, default: (u32, u32)) -> Runs {
 }
 
 /// What the routers know of what they track. What is tracked without weight and is no fault is good.
-fn watched(config: &Config, routers: &[Router]) -> Watched {
-    let mut watched = Watched::default();
+fn watched(config: &Config, routers: &[Router], running: BTreeSet<Name>) -> Watched {
+    let mut watched = Watched { running, ..Watched::default() };
     for router in routers {
         let tracks = &router.engine.instance.tracks;
         let group = config.groups.iter().find(|g| g.members.contains(&router.engine.instance.name));
@@ -306,15 +312,14 @@ fn watched(config: &Config, routers: &[Router]) -> Watched {
         for track in lists.into_iter().flatten().flat_map(|tracks| &tracks.scripts) {
             let faulty = router.engine.faults.iter().any(|fault| fault.object == track.object);
             if track.weight == 0 && !faulty {
-                let good = ScriptStatus { good: !track.reverse, running: false };
-                watched.scripts.insert(track.object.clone(), good);
+                watched.scripts.insert(track.object.clone(), !track.reverse);
             }
         }
         for weight in &router.engine.weights {
             let name = weight.object.clone();
             match &weight.known {
                 Some(Known::Script { good: Some(good), .. }) => {
-                    watched.scripts.insert(name, ScriptStatus { good: *good, running: false });
+                    watched.scripts.insert(name, *good);
                 }
                 Some(Known::File { value: Some(value), .. }) => {
                     watched.files.insert(name, *value);

@@ -20,6 +20,7 @@
 //! - [`programs`]: what the kernel knows of the XDP program
 //! - [`proposal`]: when a configuration is applied
 //! - [`questions`]: what may be asked of the loop
+//! - [`reload_file`]: who waits for a reload to have read the configuration
 //! - [`schedule`]: when the loop gets a processor
 //! - [`service`]: start, signals, reload, stop
 //! - [`supervisor`]: what systemd is told
@@ -40,6 +41,7 @@ pub mod programs;
 pub mod proposal;
 pub mod questions;
 pub mod reject_log;
+pub mod reload_file;
 pub mod schedule;
 pub mod service;
 pub mod supervisor;

@@ -119,15 +119,7 @@ mod tests {
         let mut instance = Instance::new("VI_1", "eth0", Vrid::new(7).unwrap(), Family::V6);
         for (first, any) in [("fe80::100", false), ("2001:db8::1", true)] {
             let address = first.parse().unwrap();
-            instance.addresses = vec![Vip {
-                address,
-                prefix: 64,
-                dev: "eth0".into(),
-                label: None,
-                broadcast: None,
-                scope: 0,
-                no_track: false,
-            }];
+            instance.addresses = vec![Vip::new(address, 64, "eth0")];
             let flags = rule(RouterId(0), &instance, None).rule.flags;
             assert_eq!(flags & rule_flag::FIRST_ADDRESS_ANY != 0, any, "{first}");
         }

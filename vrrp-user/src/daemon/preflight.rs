@@ -120,15 +120,9 @@ mod tests {
 
     fn config(no_track: bool, dynamic_interfaces: bool) -> Config {
         let mut instance = Instance::new("VI_1", "eth5", Vrid::new(1).unwrap(), Family::V4);
-        instance.addresses.push(Vip {
-            address: "2.2.2.2".parse().unwrap(),
-            prefix: 24,
-            dev: "ETH4".into(),
-            label: None,
-            broadcast: None,
-            scope: 0,
-            no_track,
-        });
+        instance
+            .addresses
+            .push(Vip { no_track, ..Vip::new("2.2.2.2".parse().unwrap(), 24, "ETH4") });
         let mut config = Config { instances: vec![Arc::new(instance)], ..Config::default() };
         config.globals.dynamic_interfaces = dynamic_interfaces;
         config

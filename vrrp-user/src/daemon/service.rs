@@ -4,6 +4,7 @@ use super::dumps;
 use super::handover::{Ended, Loaded, Workers};
 use super::mailbox::{self, Sender};
 use super::metrics;
+use super::reload_file::{self, Reading};
 use super::{logging, preflight, reject_log, schedule, supervisor};
 use crate::cli::background::Up;
 use crate::cli::files::Files;
@@ -81,6 +82,8 @@ pub struct Handle {
     pub running: Running,
     /// Whose turn it is to reload: what is read later must be applied later.
     pub turn: Arc<Turn>,
+    /// `reload_file` of the configuration that runs.
+    pub reload_file: Arc<Mutex<Option<PathBuf>>>,
 }
 
 /// Who may reload.
@@ -155,9 +158,12 @@ impl Handle {
                 self.config.display()
             ));
         };
+        let reload_file = self.reload_file.lock().map(|path| path.clone()).unwrap_or_default();
         let load = move || {
             let _reader = reader;
+            let reading = Reading::begin(reload_file);
             let config = load(&path, &files)?;
+            drop(reading);
             if let Some(other) = &config.globals.namespace
                 && namespace.as_ref() != Some(other)
             {
@@ -184,10 +190,14 @@ impl Handle {
         }
         let served = loaded.config.globals.metrics.as_ref();
         let served = self.metrics.prepare(served).await.map_err(|why| format!("{why:#}"))?;
+        let next = loaded.config.globals.reload_file.clone();
         let (answer, answered) = oneshot::channel();
         self.mailbox.send(Message::Reload(loaded, answer));
         answered.await.map_err(|_| "the daemon is stopping".to_owned())??;
         self.metrics.apply(served, self);
+        if let Ok(mut path) = self.reload_file.lock() {
+            *path = next;
+        }
         Ok(count)
     }
 }
@@ -256,6 +266,9 @@ async fn serve(
     let mut interrupt = signal(SignalKind::interrupt())?;
     let control = server::Listener::bind(&options.control)?;
 
+    if let Some(path) = &config.globals.reload_file {
+        reload_file::remove(path);
+    }
     let serving = metrics::Serving::new(options.metrics.clone());
     let scraped = serving.prepare(config.globals.metrics.as_ref()).await?;
     let scripts = &config.globals.scripts;
@@ -324,6 +337,7 @@ async fn serve(
         metrics: serving,
         running,
         turn: Arc::default(),
+        reload_file: Arc::new(Mutex::new(config.globals.reload_file.clone())),
     };
     handle.metrics.apply(scraped, &handle);
     tokio::spawn(dumps::serve(handle.clone(), dumps, options.dump));

@@ -49,8 +49,8 @@ impl Router {
         self.priority.hash(into);
         self.source.hash(into);
         self.master_interval.hash(into);
-        let Timers { main, second_round, refresh, lower } = self.timers;
-        for timer in [main, second_round, refresh, lower] {
+        let Timers { main, second_round, refresh, lower, elsewhere } = self.timers;
+        for timer in [main, second_round, refresh, lower, elsewhere] {
             timer.map(|at| from(now, at)).hash(into);
         }
         // Whoever becomes a backup sets these anew.

@@ -133,7 +133,7 @@ impl Router {
     pub(super) fn expire(&mut self, cx: &mut Context<'_>) {
         let now = cx.now;
         let due = |timer: Option<Instant>| timer.filter(|at| *at <= now);
-        let Timers { main, second_round, refresh, lower } = self.timers;
+        let Timers { main, second_round, refresh, lower, elsewhere } = self.timers;
         let garp = self.instance.garp;
         if let Some(at) = due(main) {
             self.timers.main = None;
@@ -156,6 +156,13 @@ impl Router {
         if due(lower).is_some() {
             self.timers.lower = None;
             self.announce(cx, garp.lower_repeat);
+        }
+        if let Some(at) = due(elsewhere) {
+            self.timers.elsewhere = (!garp.elsewhere.is_zero())
+                .then(|| super::timing::next_period(at, garp.elsewhere, cx.now));
+            if self.state == State::Active {
+                cx.outputs.push_back(Output::AnnounceElsewhere { router: cx.id });
+            }
         }
     }
 
@@ -254,6 +261,7 @@ impl Router {
             second_round: after(garp.delay),
             refresh: after(garp.refresh),
             lower: None,
+            elsewhere: after(garp.elsewhere),
         };
     }
 

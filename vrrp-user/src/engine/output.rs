@@ -53,6 +53,12 @@ pub enum Output {
         /// How often each.
         times: u32,
     },
+    /// Announce one address on each interface but the router's own, where they are present on working
+    /// links.
+    AnnounceElsewhere {
+        /// The router.
+        router: RouterId,
+    },
     /// What would be boring from now on.
     Expect {
         /// The router.

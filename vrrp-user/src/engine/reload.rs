@@ -204,6 +204,10 @@ impl Router {
                 if garp.refresh != old.garp.refresh {
                     self.timers.refresh = (!garp.refresh.is_zero()).then(|| cx.now + garp.refresh);
                 }
+                if garp.elsewhere != old.garp.elsewhere {
+                    let period = garp.elsewhere;
+                    self.timers.elsewhere = (!period.is_zero()).then(|| cx.now + period);
+                }
                 // What it owns from now on was said with its new configuration: what is new of that
                 // is announced, and what stays is not.
             }

@@ -40,6 +40,8 @@ pub(super) struct Timers {
     pub(super) refresh: Option<Instant>,
     /// `garp_lower_prio_delay`.
     pub(super) lower: Option<Instant>,
+    /// `garp_extra_if`.
+    pub(super) elsewhere: Option<Instant>,
 }
 
 /// What is counted of one router.
@@ -148,8 +150,8 @@ impl Router {
 
     /// When its next timer ends.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let Timers { main, second_round, refresh, lower } = self.timers;
-        [main, second_round, refresh, lower].into_iter().flatten().min()
+        let Timers { main, second_round, refresh, lower, elsewhere } = self.timers;
+        [main, second_round, refresh, lower, elsewhere].into_iter().flatten().min()
     }
 
     /// Skew_Time at this moment.

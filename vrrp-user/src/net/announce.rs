@@ -1,5 +1,6 @@
 //! When is which address announced: pacing, repetition, and calm while links flap.
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use crate::config::model::{GarpGroup, Name};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 use vrrp_common::ident::{Family, Mac, RouterId};
@@ -50,20 +51,70 @@ struct Queue {
     not_before: Instant,
 }
 
+/// Least time between two announcements: gratuitous ARPs, neighbour advertisements.
+type Pauses = (Duration, Duration);
+
+/// Interfaces that keep their pauses together.
+#[derive(Debug)]
+struct Group {
+    pauses: Pauses,
+    members: Vec<Name>,
+    not_before: BTreeMap<Family, Instant>,
+}
+
 /// Announcements to be made.
 #[derive(Debug, Default)]
 pub(crate) struct Announcer {
     lanes: BTreeMap<Lane, Queue>,
     returned: BTreeMap<Which, Instant>,
     later: BTreeMap<(Instant, Which), u32>,
-    interval_v4: Duration,
-    interval_v6: Duration,
+    /// Of interfaces that are in no group.
+    pauses: Pauses,
+    groups: Vec<Group>,
+    /// In which group a link is.
+    grouped: BTreeMap<u32, usize>,
 }
 
 impl Announcer {
-    /// Least time between two announcements of an interface.
-    pub(crate) fn set_intervals(&mut self, v4: Duration, v6: Duration) {
-        (self.interval_v4, self.interval_v6) = (v4, v6);
+    /// Least time between two announcements of an interface, or of those in a group.
+    pub(crate) fn set_pauses(&mut self, pauses: Pauses, groups: &[GarpGroup]) {
+        self.pauses = pauses;
+        self.groups.truncate(groups.len());
+        for (number, group) in groups.iter().enumerate() {
+            let pauses = (group.garp_interval, group.gna_interval);
+            let members = group.interfaces.clone();
+            match self.groups.get_mut(number) {
+                Some(old) => (old.pauses, old.members) = (pauses, members),
+                None => self.groups.push(Group { pauses, members, not_before: BTreeMap::new() }),
+            }
+        }
+    }
+
+    /// A link of which something is announced has this name.
+    pub(crate) fn group(&mut self, ifindex: u32, name: &Name) {
+        let number = self.groups.iter().position(|group| group.members.contains(name));
+        match number {
+            Some(number) => drop(self.grouped.insert(ifindex, number)),
+            None => drop(self.grouped.remove(&ifindex)),
+        }
+    }
+
+    /// The groups changed, or the names of links.
+    pub(crate) fn regroup<'a>(&mut self, name: impl Fn(u32) -> Option<&'a Name>) {
+        self.grouped.clear();
+        let links: BTreeSet<u32> = self.lanes.keys().map(|lane| lane.0).collect();
+        for ifindex in links {
+            if let Some(name) = name(ifindex) {
+                self.group(ifindex, name);
+            }
+        }
+    }
+
+    /// From when on a lane may be served.
+    fn turn(&self, lane: &Lane, queue: &Queue) -> Instant {
+        let group = self.grouped.get(&lane.0).and_then(|number| self.groups.get(*number));
+        let shared = group.and_then(|group| group.not_before.get(&lane.1));
+        queue.not_before.max(shared.copied().unwrap_or_default())
     }
 
     /// Announces an address a number of times. Where it is already being announced, it is so until
@@ -111,14 +162,24 @@ impl Announcer {
     /// What is to be sent now, lane by lane.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<(Lane, Vec<Which>)> {
         let mut all = Vec::new();
-        for (lane, queue) in &mut self.lanes {
-            if queue.not_before > now {
+        let mut lanes: Vec<Lane> = self.lanes.keys().copied().collect();
+        // Of those that share pauses, who waited longest.
+        lanes.sort_by_key(|lane| self.lanes.get(lane).map(|queue| queue.not_before));
+        for lane in lanes {
+            let ready = |queue: &Queue| !queue.order.is_empty() && self.turn(&lane, queue) <= now;
+            if !self.lanes.get(&lane).is_some_and(ready) {
                 continue;
             }
+            let group = self.grouped.get(&lane.0).and_then(|number| self.groups.get_mut(*number));
+            let (v4, v6) = group.as_ref().map_or(self.pauses, |group| group.pauses);
             let interval = match lane.1 {
-                Family::V4 => self.interval_v4,
-                Family::V6 => self.interval_v6,
+                Family::V4 => v4,
+                Family::V6 => v6,
             };
+            if let Some(group) = group {
+                group.not_before.insert(lane.1, now + interval);
+            }
+            let Some(queue) = self.lanes.get_mut(&lane) else { continue };
             let most = if interval.is_zero() { BURST } else { 1 };
             let mut now_due = Vec::new();
             while now_due.len() < most
@@ -135,7 +196,7 @@ impl Announcer {
                 }
             }
             queue.not_before = now + interval;
-            all.push((*lane, now_due));
+            all.push((lane, now_due));
         }
         // A lane is kept for its pace until that has passed.
         self.lanes.retain(|_, queue| !queue.order.is_empty() || queue.not_before > now);
@@ -169,8 +230,8 @@ impl Announcer {
 
     /// When there is something to do next.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let lanes = self.lanes.values().filter(|queue| !queue.order.is_empty());
-        let lanes = lanes.map(|queue| queue.not_before).min();
+        let lanes = self.lanes.iter().filter(|(_, queue)| !queue.order.is_empty());
+        let lanes = lanes.map(|(lane, queue)| self.turn(lane, queue)).min();
         let later = self.later.keys().next().map(|(at, _)| *at);
         lanes.into_iter().chain(later).min()
     }
@@ -207,7 +268,7 @@ mod tests {
     #[test]
     fn pace() {
         let mut announcer = Announcer::default();
-        announcer.set_intervals(Duration::from_millis(100), Duration::ZERO);
+        announcer.set_pauses((Duration::from_millis(100), Duration::ZERO), &[]);
         for address in 0..3 {
             announcer.add(LANE, which(address), 1);
             announcer.add(OTHER, which(10 + address), 1);
@@ -225,6 +286,55 @@ mod tests {
         assert_eq!(announcer.due(at(350)), [(LANE, vec![which(4)])]);
         announcer.refused(LANE, which(4), at(350));
         assert_eq!(announcer.due(at(450)), [(LANE, vec![which(4)])]);
+    }
+
+    /// Interfaces of a group take turns; others are not held up, and keep the pace that is for all.
+    #[test]
+    fn groups_share_a_pace() {
+        let group = GarpGroup {
+            garp_interval: Duration::from_millis(50),
+            interfaces: vec!["a".into(), "b".into()],
+            ..GarpGroup::default()
+        };
+        let mut announcer = Announcer::default();
+        let slow = Duration::from_millis(400);
+        announcer.set_pauses((slow, slow), std::slice::from_ref(&group));
+        let lane = |ifindex| (ifindex, Family::V4);
+        for (ifindex, name) in [(1, "a"), (2, "b"), (3, "c")] {
+            announcer.group(ifindex, &name.into());
+            for n in 0..2 {
+                announcer.add(lane(ifindex), which(n), 1);
+            }
+        }
+        announcer.add((2, Family::V6), which(9), 3);
+        let mut sent = Vec::new();
+        for millis in 0..500 {
+            for (lane, due) in announcer.due(at(millis)) {
+                sent.push((millis, lane.0, lane.1, due.len()));
+            }
+            assert!(announcer.deadline().is_none_or(|deadline| deadline > at(millis)));
+        }
+        let v4 = Family::V4;
+        assert_eq!(
+            sent,
+            [
+                (0, 1, v4, 1),
+                // The group says nothing of IPv6, so there is no pause.
+                (0, 2, Family::V6, 3),
+                (0, 3, v4, 1),
+                (50, 2, v4, 1),
+                (100, 1, v4, 1),
+                (150, 2, v4, 1),
+                (400, 3, v4, 1),
+            ]
+        );
+        // A reload without the group: the pace for all.
+        announcer.set_pauses((slow, slow), &[]);
+        announcer.add(lane(1), which(0), 1);
+        announcer.regroup(|_| None);
+        assert_eq!(announcer.due(at(600)), [(lane(1), vec![which(0)])]);
+        announcer.add(lane(1), which(0), 1);
+        assert_eq!(announcer.deadline(), Some(at(1000)));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! What can the kernel tell of links, addresses, routes and rules, freed from how netlink says it.
+use super::look::Look;
 use super::path::Path;
 use crate::config::model::{Name, Rule};
 use rustix::io::Errno;
@@ -61,23 +62,35 @@ pub(crate) struct Place {
     pub(crate) ifindex: u32,
     /// The address.
     pub(crate) address: IpAddr,
-    /// Prefix length.
+    /// Prefix length; the peer's, where there is one.
     pub(crate) prefix: u8,
+    /// The other end of the line.
+    pub(crate) peer: Option<IpAddr>,
 }
 
 /// An address of a link.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Held {
     /// Where.
     pub(crate) place: Place,
-    /// Its scope, as rtnetlink numbers it.
-    pub(crate) scope: u8,
+    /// What else is said of it.
+    pub(crate) look: Look,
     /// IPv4: follows another one of its subnet.
     pub(crate) secondary: bool,
     /// IPv6: not usable, or not yet: tentative or found to be a duplicate.
     pub(crate) unusable: bool,
+    /// IPv6: another host was found to have it.
+    pub(crate) duplicate: bool,
     /// Marked with [`PROTOCOL`].
     pub(crate) ours: bool,
+}
+
+impl Held {
+    /// What is there once the kernel has done what it was asked for.
+    pub(crate) fn asked(place: Place, look: &Look) -> Self {
+        let look = look.clone();
+        Self { place, look, secondary: false, unusable: false, duplicate: false, ours: true }
+    }
 }
 
 /// On what occasion the kernel tells of a route.
@@ -98,12 +111,8 @@ pub(crate) enum Operation {
     AddAddress {
         /// Where.
         place: Place,
-        /// IPv4.
-        label: Option<Name>,
-        /// IPv4.
-        broadcast: Option<std::net::Ipv4Addr>,
-        /// As rtnetlink numbers it.
-        scope: u8,
+        /// What else is said of it.
+        look: Look,
     },
     /// Remove an address.
     DeleteAddress(Place),

@@ -170,15 +170,7 @@ mod tests {
                 Family::V4 => (IpAddr::from([10, 0, 0, n]), 24),
                 Family::V6 => (IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, u16::from(n)]), 64),
             };
-            instance.addresses.push(Vip {
-                address,
-                prefix,
-                dev: "eth0".into(),
-                label: None,
-                broadcast: None,
-                scope: 0,
-                no_track: false,
-            });
+            instance.addresses.push(Vip::new(address, prefix, "eth0"));
         }
         instance
     }

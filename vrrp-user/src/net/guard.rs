@@ -295,15 +295,7 @@ mod tests {
         instance.accept = accept;
         instance.addresses = addresses
             .iter()
-            .map(|address| Vip {
-                address: address.parse().unwrap(),
-                prefix: 64,
-                dev: "eth0".into(),
-                label: None,
-                broadcast: None,
-                scope: 0,
-                no_track: false,
-            })
+            .map(|address| Vip::new(address.parse().unwrap(), 64, "eth0"))
             .collect();
         instance
     }

@@ -1,6 +1,8 @@
 //! How rtnetlink says it: changes read from messages, operations written as messages.
 use super::change::{Change, Device, Held, Operation, PROTOCOL, Place, Told};
+use super::look::{FOREVER, Look};
 use super::{route_message, rule_message};
+use crate::config::model::Treatment;
 use crate::config::routing::Order;
 use netlink_packet_core::{
     DefaultNla, Emitable, NLA_F_NESTED, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP,
@@ -8,7 +10,7 @@ use netlink_packet_core::{
     NlasIterator,
 };
 use rtnetlink::packet_route::address::{
-    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol, CacheInfo,
+    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, CacheInfo,
 };
 use rtnetlink::packet_route::link::{
     AfSpecInet, AfSpecUnspec, LinkAttribute, LinkFlags, LinkLayerType, LinkMessage,
@@ -23,8 +25,6 @@ use vrrp_common::ident::Mac;
 const INET_CONF: u16 = 1;
 /// Number of `promote_secondaries` among them.
 const PROMOTE_SECONDARIES: u16 = 20;
-/// A lifetime without end.
-const FOREVER: u32 = u32::MAX;
 
 /// What a message with these flags tells, or `None` where it is about nothing of interest.
 pub(crate) fn change(message: &RouteNetlinkMessage, flags: u16) -> Option<Change> {
@@ -104,6 +104,14 @@ fn held(message: &AddressMessage) -> Option<Held> {
     let header = &message.header;
     let (mut address, mut local) = (None, None);
     let mut flags = AddressFlags::from_bits_retain(u32::from(header.flags.bits()));
+    let mut look = Look {
+        label: None,
+        broadcast: None,
+        scope: header.scope.into(),
+        treatment: Treatment::default(),
+        preferred: FOREVER,
+        valid: FOREVER,
+    };
     let mut ours = false;
     for attribute in &message.attributes {
         match attribute {
@@ -111,20 +119,41 @@ fn held(message: &AddressMessage) -> Option<Held> {
             AddressAttribute::Local(ip) => local = Some(*ip),
             AddressAttribute::Flags(all) => flags = *all,
             AddressAttribute::Protocol(protocol) => ours = u8::from(*protocol) == PROTOCOL,
+            AddressAttribute::Label(label) => look.label = Some(label.as_str().into()),
+            AddressAttribute::Broadcast(broadcast) => look.broadcast = Some(*broadcast),
+            AddressAttribute::CacheInfo(lifetimes) => {
+                (look.preferred, look.valid) = (lifetimes.ifa_preferred, lifetimes.ifa_valid);
+            }
             _ => {}
         }
     }
+    let v6 = header.family == AddressFamily::Inet6;
+    if v6 {
+        look.scope = 0;
+    }
+    look.treatment = Treatment {
+        detect_duplicates: v6 && !flags.contains(AddressFlags::Nodad),
+        home: flags.contains(AddressFlags::Homeaddress),
+        temporaries: flags.contains(AddressFlags::Managetempaddr),
+        no_prefix_route: flags.contains(AddressFlags::Noprefixroute),
+        join: flags.contains(AddressFlags::Mcautojoin),
+    };
+    let duplicate = flags.contains(AddressFlags::Dadfailed);
+    let undecided =
+        flags.contains(AddressFlags::Tentative) && !flags.contains(AddressFlags::Optimistic);
+    let own = local.or(address)?;
     Some(Held {
-        // On a point-to-point link the first is the peer's.
         place: Place {
             ifindex: header.index,
-            address: local.or(address)?,
+            address: own,
             prefix: header.prefix_len,
+            // On a point-to-point link the kernel calls the other end the address.
+            peer: address.filter(|address| *address != own),
         },
-        scope: header.scope.into(),
+        look,
         secondary: header.family == AddressFamily::Inet && flags.contains(AddressFlags::Secondary),
-        unusable: flags.contains(AddressFlags::Dadfailed)
-            || flags.contains(AddressFlags::Tentative) && !flags.contains(AddressFlags::Optimistic),
+        unusable: duplicate || undecided,
+        duplicate,
         ours,
     })
 }
@@ -155,25 +184,22 @@ pub(crate) fn request(
 pub(crate) fn operation(operation: &Operation) -> (RouteNetlinkMessage, u16) {
     const CREATE: u16 = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
     match operation {
-        Operation::AddAddress { place, label, broadcast, scope } => {
+        Operation::AddAddress { place, look } => {
             let mut message = address(place);
-            message.header.scope = (*scope).into();
-            if let Some(broadcast) = broadcast {
-                message.attributes.push(AddressAttribute::Broadcast(*broadcast));
+            message.header.scope = look.scope.into();
+            let attributes = &mut message.attributes;
+            attributes.extend(look.broadcast.map(AddressAttribute::Broadcast));
+            let label = look.label.as_ref().map(ToString::to_string);
+            attributes.extend(label.map(AddressAttribute::Label));
+            attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)));
+            let flags = flags(look.treatment, place.address.is_ipv6());
+            if !flags.is_empty() {
+                attributes.push(AddressAttribute::Flags(flags));
             }
-            if let Some(label) = label {
-                message.attributes.push(AddressAttribute::Label(label.to_string()));
-            }
-            message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)));
-            if place.address.is_ipv6() {
-                // Duplicate address detection would delay the takeover, and find the old master.
-                message.header.flags = AddressHeaderFlags::Nodad;
-                if place.prefix == 128 {
-                    // Not to be chosen as a source, as keepalived has it.
-                    let mut lifetimes = CacheInfo::default();
-                    lifetimes.ifa_valid = FOREVER;
-                    message.attributes.push(AddressAttribute::CacheInfo(lifetimes));
-                }
+            if look.preferred != FOREVER {
+                let mut lifetimes = CacheInfo::default();
+                (lifetimes.ifa_preferred, lifetimes.ifa_valid) = (look.preferred, look.valid);
+                attributes.push(AddressAttribute::CacheInfo(lifetimes));
             }
             (RouteNetlinkMessage::NewAddress(message), CREATE)
         }
@@ -210,6 +236,21 @@ pub(crate) fn operation(operation: &Operation) -> (RouteNetlinkMessage, u16) {
     }
 }
 
+fn flags(treatment: Treatment, v6: bool) -> AddressFlags {
+    let Treatment { detect_duplicates, home, temporaries, no_prefix_route, join } = treatment;
+    [
+        // Duplicate address detection would delay the takeover, and find the old master.
+        (v6 && !detect_duplicates, AddressFlags::Nodad),
+        (home, AddressFlags::Homeaddress),
+        (temporaries, AddressFlags::Managetempaddr),
+        (no_prefix_route, AddressFlags::Noprefixroute),
+        (join, AddressFlags::Mcautojoin),
+    ]
+    .into_iter()
+    .filter_map(|(is, flag)| is.then_some(flag))
+    .collect()
+}
+
 /// The value of `promote_secondaries` as an attribute. The crate's own form cannot say "off".
 fn setting(on: bool) -> Vec<u8> {
     let attribute = DefaultNla::new(PROMOTE_SECONDARIES, u32::from(on).to_ne_bytes().to_vec());
@@ -224,7 +265,7 @@ fn address(place: &Place) -> AddressMessage {
     message.header.prefix_len = place.prefix;
     message.header.index = place.ifindex;
     message.attributes.push(AddressAttribute::Local(place.address));
-    message.attributes.push(AddressAttribute::Address(place.address));
+    message.attributes.push(AddressAttribute::Address(place.peer.unwrap_or(place.address)));
     message
 }
 

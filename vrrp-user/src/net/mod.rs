@@ -7,8 +7,8 @@
 //!   - `netlink` asks and hears the kernel, `message` knows its words with `route_message` and
 //!     `rule_message`, `change` what they mean with `path`
 //!   - `table`: what is in the kernel
-//!   - `reconcile`: what has to be done, with `slots`, `entry`, `routing`, `promote`, `patience`;
-//!     `routing` is of `routes` and `rules`
+//!   - `reconcile`: what has to be done, with `slots`, `entry`, `look`, `routing`, `promote`,
+//!     `patience`; `routing` is of `routes` and `rules`
 //!   - `announce`: when addresses are announced
 //! - [`guard`]: addresses that take no packets, as a table of rules (`ruleset`) told to the
 //!   kernel by `nft`
@@ -22,6 +22,7 @@ mod change;
 mod entry;
 mod frame;
 pub mod guard;
+mod look;
 pub mod membership;
 mod message;
 pub mod namespace;

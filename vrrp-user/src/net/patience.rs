@@ -64,10 +64,11 @@ impl<K: Clone + Ord + Hash> Patience<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::model::Vip;
 
     #[test]
     fn waits() {
-        let slot = Slot { dev: "e0".into(), address: [10, 0, 0, 1].into(), prefix: 24 };
+        let slot = Slot::of(&Vip::new([10, 0, 0, 1].into(), 24, "e0"));
         let mut patience = Patience::default();
         let start = Instant::from_nanos(5_000_000_000);
         for n in 0..AT_ONCE {

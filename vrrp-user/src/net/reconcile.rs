@@ -5,8 +5,9 @@
 use super::announce::{Announcement, Target};
 use super::change::{Change, Held, Operation, Outcome, Place, Refusal};
 use super::entry::{Blame, Entry};
+use super::look::{Look, Made};
 use super::patience::Patience;
-use super::promote::endangered;
+use super::promote::{Promotion, endangered};
 use super::routing::Routing;
 use super::slots::{Slot, Slots, User};
 use super::statics::STATICS;
@@ -18,6 +19,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use vrrp_common::ident::{Priority, RouterId};
 use vrrp_common::time::Instant;
+
+/// What is said of an address that duplicate address detection found on another host.
+const DUPLICATE: &str = "another host has it, says duplicate address detection";
 
 struct Router {
     instance: Arc<Instance>,
@@ -33,6 +37,7 @@ pub(crate) struct Reconciler {
     slots: Slots,
     patience: Patience,
     routes: Routing,
+    promotion: Promotion,
     /// To be looked at when the next plan is made.
     dirty: BTreeSet<Slot>,
     /// Interfaces whose every slot is.
@@ -43,8 +48,7 @@ pub(crate) struct Reconciler {
     strays: BTreeSet<Place>,
     /// Slots the kernel refused: tried again when anything changes on their interface.
     failed: BTreeSet<Slot>,
-    /// Slots whose label, broadcast address or scope was configured anew.
-    outdated: HashSet<Slot>,
+    made: Made,
     /// Links where an operation of ours removes addresses at this moment: what else vanishes there
     /// follows from it (the kernel takes secondary addresses away with their primary one).
     deleting: HashSet<u32>,
@@ -61,13 +65,6 @@ impl Reconciler {
     pub(crate) fn router(&mut self, id: RouterId, instance: Arc<Instance>) {
         let old = self.routers.remove(&id);
         let own = old.as_ref().is_some_and(|old| old.own);
-        for vip in old.iter().flat_map(|old| old.instance.vips()) {
-            let look = |vip: &Vip| (vip.label.clone(), vip.broadcast, vip.scope);
-            let slot = Slot::of(vip);
-            if instance.vips().any(|new| Slot::of(new) == slot && look(new) != look(vip)) {
-                self.outdated.insert(slot);
-            }
-        }
         let mut former: HashMap<Slot, Entry> = HashMap::new();
         for (number, entry) in old.into_iter().flat_map(|old| old.entries).enumerate() {
             self.slots.leave(&entry.slot, (id, number));
@@ -87,6 +84,7 @@ impl Reconciler {
             self.names.insert(entry.slot.dev.clone());
         }
         self.routes.set(id, &instance, own);
+        self.promotion.router(id, Some(&instance));
         self.routers.insert(id, Router { instance, own, entries });
         self.touched.insert(id);
     }
@@ -99,6 +97,7 @@ impl Reconciler {
             self.dirty.insert(entry.slot.clone());
         }
         self.routes.forget(id);
+        self.promotion.router(id, None);
         self.touched.insert(id);
     }
 
@@ -112,17 +111,6 @@ impl Reconciler {
         }
         self.routes.own(id, own);
         self.touched.insert(id);
-    }
-
-    /// Every address of a router that is present on a working link, to be announced now.
-    pub(crate) fn announce(&mut self, id: RouterId, times: u32) {
-        let Some(router) = self.routers.get(&id).filter(|router| router.own) else { return };
-        for (address, entry) in router.entries.iter().enumerate() {
-            if entry.presence == Presence::Present {
-                let announcement = Announcement { router: id, address, times, returned: false };
-                self.announcements.push(announcement);
-            }
-        }
     }
 
     /// Takes in what the kernel told.
@@ -164,6 +152,7 @@ impl Reconciler {
         self.listing = false;
         // An answer that was lost came before.
         self.deleting.clear();
+        self.promotion.try_again();
         self.names.extend(self.table.names().cloned());
         self.dirty_devs.extend(self.slots.devs().cloned());
         self.routes.fresh();
@@ -203,17 +192,18 @@ impl Reconciler {
                 (Some(_), Some(held)) if self.is_outdated(&slot, held) => {
                     removed.insert(held.place);
                     self.deleting.insert(ifindex);
-                    self.outdated.remove(&slot);
+                }
+                (Some(_), Some(held)) if held.duplicate => {
+                    self.settle(&slot, &Presence::Failed(DUPLICATE.to_owned()));
                 }
                 (Some(_), Some(_)) => {
                     let presence = if up { Presence::Present } else { Presence::PendingLinkDown };
                     self.settle(&slot, &presence);
                 }
                 (Some(vip), None) => {
-                    let broadcast = vip.broadcast;
-                    let (label, scope) = (vip.label.clone(), vip.scope);
+                    let look = Look::of(vip);
                     if !self.is_repair(&slot) || self.patience.allows(&slot, now) {
-                        added.push(Operation::AddAddress { place, label, broadcast, scope });
+                        added.push(Operation::AddAddress { place, look });
                     }
                 }
                 (None, Some(held)) if !self.is_own(&slot, held) => {
@@ -234,11 +224,15 @@ impl Reconciler {
             }
         }
         let (mut operations, route_adds) = self.routes.plan(&self.table, now, &mut self.touched);
-        let guarded = endangered(&self.table, &removed);
+        let (on, off) = self.promotion.plan(&self.table);
+        let mut guarded = endangered(&self.table, &removed);
+        guarded.retain(|ifindex| !self.promotion.keeps(&self.table, *ifindex));
         let promote = |on| move |&ifindex: &u32| Operation::Promote { ifindex, on };
+        operations.extend(on.iter().map(promote(true)));
         operations.extend(guarded.iter().map(promote(true)));
         operations.extend(removed.into_iter().map(Operation::DeleteAddress));
         operations.extend(guarded.iter().map(promote(false)));
+        operations.extend(off.iter().map(promote(false)));
         operations.append(&mut added);
         operations.extend(route_adds);
         operations
@@ -247,15 +241,17 @@ impl Reconciler {
     /// What became of an operation.
     pub(crate) fn done(&mut self, operation: &Operation, outcome: Outcome) {
         match operation {
-            Operation::AddAddress { place, scope, .. } => {
+            Operation::AddAddress { place, look } => {
                 let slots = self.slots_at(place);
                 match outcome {
                     Ok(()) | Err(Refusal { errno: Errno::EXIST, .. }) => {
                         if self.table.held(place).is_none() {
-                            let (secondary, unusable) = (false, false);
-                            let (place, scope) = (*place, *scope);
-                            let held = Held { place, scope, secondary, unusable, ours: true };
-                            self.table.apply(Change::Address(held));
+                            self.table.apply(Change::Address(Held::asked(*place, look)));
+                        }
+                        if let (Ok(()), Some(held)) = (&outcome, self.table.held(place)) {
+                            for slot in slots.iter().filter(|slot| slot.is(place)) {
+                                self.made.note(slot.clone(), look.clone(), held.look.clone());
+                            }
                         }
                         self.dirty.extend(slots);
                     }
@@ -265,7 +261,7 @@ impl Reconciler {
                             Errno::NETDOWN => Presence::PendingLinkDown,
                             _ => Presence::Failed(refusal.to_string()),
                         };
-                        for slot in slots.iter().filter(|slot| slot.prefix == place.prefix) {
+                        for slot in slots.iter().filter(|slot| slot.is(place)) {
                             self.settle(slot, &presence);
                         }
                     }
@@ -291,62 +287,11 @@ impl Reconciler {
                 }
             }
             // Where it is refused, what is taken along is put back.
-            Operation::Promote { .. } => {}
+            Operation::Promote { ifindex, on } => {
+                self.promotion.done(&mut self.table, *ifindex, *on, outcome.is_ok());
+            }
             other => self.routes.done(other, outcome, &mut self.table, &mut self.touched),
         }
-    }
-
-    /// Whether an address is present on a working link, and if so where and from which MAC.
-    pub(crate) fn announceable(&self, router: RouterId, address: usize) -> Option<Target> {
-        let router = self.routers.get(&router)?;
-        let entry = router.entries.get(address)?;
-        let device = self.table.device(&entry.slot.dev)?;
-        (router.own && entry.presence == Presence::Present && device.up).then_some(Target {
-            ifindex: device.ifindex,
-            mac: device.mac,
-            address: entry.slot.address,
-        })
-    }
-
-    /// An announcement of it was sent.
-    pub(crate) fn announced(&mut self, router: RouterId, address: usize) {
-        let entry = self.routers.get_mut(&router).and_then(|r| r.entries.get_mut(address));
-        if let Some(entry) = entry {
-            entry.announced();
-            self.touched.insert(router);
-        }
-    }
-
-    /// Addresses that someone else removed since last asked.
-    pub(crate) fn take_lost(&mut self) -> Vec<User> {
-        std::mem::take(&mut self.lost)
-    }
-
-    /// What is to be announced since last asked.
-    pub(crate) fn take_announcements(&mut self) -> Vec<Announcement> {
-        std::mem::take(&mut self.announcements)
-    }
-
-    /// Links that may look different since last asked, as they look now.
-    pub(crate) fn take_links(&mut self) -> Vec<Link> {
-        let names = std::mem::take(&mut self.names);
-        names.iter().map(|name| self.table.view(name, |held| self.is_virtual(held))).collect()
-    }
-
-    /// Routers whose report may be different since last asked; `None` where a router is gone.
-    pub(crate) fn take_reports(&mut self) -> Vec<(RouterId, Option<OwnedReport>)> {
-        let touched = std::mem::take(&mut self.touched);
-        touched.into_iter().map(|id| (id, self.report(id))).collect()
-    }
-
-    /// When to make a plan even if nothing happens.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.patience.deadline().into_iter().chain(self.routes.deadline()).min()
-    }
-
-    /// Routes and rules, to ask what has to be read of them.
-    pub(crate) const fn routing(&mut self) -> &mut Routing {
-        &mut self.routes
     }
 
     /// The configuration of a router.
@@ -359,16 +304,9 @@ impl Reconciler {
         self.slots.users(slot).unwrap_or_default()
     }
 
-    fn report(&self, id: RouterId) -> Option<OwnedReport> {
-        let router = self.routers.get(&id)?;
-        let addresses = router.entries.iter().map(Entry::report);
-        let (routes, rules) = self.routes.report(id);
-        Some(OwnedReport { addresses: addresses.collect(), routes, rules })
-    }
-
     fn slots_at(&self, place: &Place) -> Vec<Slot> {
         match self.table.by_index(place.ifindex) {
-            Some(device) => self.slots.at(&device.name, place.address, place.prefix),
+            Some(device) => self.slots.at(&device.name, place),
             None => Vec::new(),
         }
     }
@@ -389,15 +327,15 @@ impl Reconciler {
         })
     }
 
-    /// An address of ours that has the wrong label, scope or (IPv6) prefix: it is made anew.
+    /// An address of ours that is not as it was asked for: it is made anew.
     fn is_outdated(&self, slot: &Slot, held: &Held) -> bool {
-        let wanted_as_it_is = || {
-            let same = Slot { prefix: held.place.prefix, ..slot.clone() };
-            self.wanted(&same).is_some()
-        };
-        held.ours
-            && (self.outdated.contains(slot)
-                || held.place.prefix != slot.prefix && !wanted_as_it_is())
+        let look = || self.wanted(slot).map(Look::of);
+        let wanted_as_it_is = || self.wanted(&slot.like(&held.place)).is_some();
+        (held.ours || self.made.knows(slot))
+            && match slot.is(&held.place) {
+                true => look().is_some_and(|look| !self.made.fits(slot, &look, &held.look)),
+                false => !wanted_as_it_is(),
+            }
     }
 
     /// An address the owner's interface (priority 255) has of its own accord is not ours to remove.
@@ -433,7 +371,7 @@ impl Reconciler {
             let (changed, arrival) = entry.settle(presence, router.own, &router.instance);
             if changed {
                 if let Presence::Failed(why) = &entry.presence {
-                    let Slot { dev, address, prefix } = slot;
+                    let Slot { dev, address, prefix, .. } = slot;
                     let name = &router.instance.name;
                     tracing::error!("({name}) {address}/{prefix} on {dev}: {why}");
                 }
@@ -478,6 +416,7 @@ impl Reconciler {
             Blame::Someone
         };
         for slot in self.slots_at(place) {
+            self.made.forget(&slot);
             for (id, number) in self.slots.users(&slot).unwrap_or_default().to_vec() {
                 let Some(router) = self.routers.get_mut(&id).filter(|router| router.own) else {
                     continue;
@@ -494,5 +433,6 @@ impl Reconciler {
     }
 }
 
+mod tell;
 #[cfg(test)]
 mod tests;

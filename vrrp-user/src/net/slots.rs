@@ -5,7 +5,7 @@
 use super::change::Place;
 use crate::config::model::{Name, Vip};
 use std::collections::{BTreeSet, HashMap};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use vrrp_common::ident::RouterId;
 
 /// An address on an interface.
@@ -17,17 +17,32 @@ pub(crate) struct Slot {
     pub(crate) address: IpAddr,
     /// Prefix length.
     pub(crate) prefix: u8,
+    /// The other end of the line.
+    pub(crate) peer: Option<IpAddr>,
 }
 
 impl Slot {
     /// Where a virtual address belongs.
     pub(crate) fn of(vip: &Vip) -> Self {
-        Self { dev: vip.dev.clone(), address: vip.address, prefix: vip.prefix }
+        let Vip { address, prefix, peer, .. } = *vip;
+        Self { dev: vip.dev.clone(), address, prefix, peer }
     }
 
     /// The same on the link with this index.
     pub(crate) fn place(&self, ifindex: u32) -> Place {
-        Place { ifindex, address: self.address, prefix: self.prefix }
+        let Self { address, prefix, peer, .. } = *self;
+        Place { ifindex, address, prefix, peer }
+    }
+
+    /// Whether an address of its link is in it and nothing else is.
+    pub(crate) fn is(&self, place: &Place) -> bool {
+        (self.address, self.prefix, self.peer) == (place.address, place.prefix, place.peer)
+    }
+
+    /// The slot on the same interface that an address is in.
+    pub(crate) fn like(&self, place: &Place) -> Self {
+        let Place { address, prefix, peer, .. } = *place;
+        Self { dev: self.dev.clone(), address, prefix, peer }
     }
 }
 
@@ -99,15 +114,18 @@ impl Slots {
         self.by_address.contains_key(&address)
     }
 
-    /// The slots an address of the kernel is in: to IPv6 it is the same address under any prefix.
-    pub(crate) fn at(&self, dev: &Name, address: IpAddr, prefix: u8) -> Vec<Slot> {
-        let slot = |prefix| Slot { dev: dev.clone(), address, prefix };
+    /// The slots an address of the kernel is in: to IPv6 it is the same address under any prefix and
+    /// with any peer.
+    pub(crate) fn at(&self, dev: &Name, place: &Place) -> Vec<Slot> {
+        let Place { address, .. } = *place;
+        let slot = |prefix, peer| Slot { dev: dev.clone(), address, prefix, peer };
+        let last = IpAddr::V6(Ipv6Addr::from_bits(u128::MAX));
         let (first, last) = match address {
-            IpAddr::V4(_) => (prefix, prefix),
-            IpAddr::V6(_) => (0, u8::MAX),
+            IpAddr::V4(_) => (slot(place.prefix, place.peer), slot(place.prefix, place.peer)),
+            IpAddr::V6(_) => (slot(0, None), slot(u8::MAX, Some(last))),
         };
         match self.by_dev.get(dev) {
-            Some(slots) => slots.range(slot(first)..=slot(last)).cloned().collect(),
+            Some(slots) => slots.range(first..=last).cloned().collect(),
             None => Vec::new(),
         }
     }

@@ -29,13 +29,17 @@ struct Entry {
     /// In the order they were told: the first is the one the kernel prefers.
     addresses: BTreeMap<u64, Held>,
     /// Where in that order each is.
-    places: HashMap<(IpAddr, u8), u64>,
+    places: HashMap<Key, u64>,
     next: u64,
 }
 
-/// What the kernel tells addresses of one link apart by: the prefix counts only for IPv4.
-fn key(place: &Place) -> (IpAddr, u8) {
-    (place.address, if place.address.is_ipv6() { 0 } else { place.prefix })
+/// What the kernel tells addresses of one link apart by.
+type Key = (IpAddr, u8, Option<IpAddr>);
+
+/// Prefix and peer count only for IPv4.
+fn key(place: &Place) -> Key {
+    let Place { address, prefix, peer, .. } = *place;
+    if address.is_ipv6() { (address, 0, None) } else { (address, prefix, peer) }
 }
 
 #[derive(Default, Debug)]
@@ -214,6 +218,13 @@ impl Table {
         self.links.get(&ifindex).map(|entry| &entry.device)
     }
 
+    /// `promote_secondaries` of a link is set, or not any more.
+    pub(crate) fn promote(&mut self, ifindex: u32, on: bool) {
+        if let Some(entry) = self.links.get_mut(&ifindex) {
+            entry.device.promotes = on;
+        }
+    }
+
     /// Every name.
     pub(crate) fn names(&self) -> impl Iterator<Item = &Name> {
         self.names.keys()
@@ -257,7 +268,7 @@ impl Table {
         let own = || entry.addresses.values().filter(|held| !excluded(held));
         let v4 = own()
             .filter_map(|held| match held.place.address {
-                IpAddr::V4(v4) => Some((held.scope >= SCOPE_HOST, held.secondary, v4)),
+                IpAddr::V4(v4) => Some((held.look.scope >= SCOPE_HOST, held.secondary, v4)),
                 IpAddr::V6(_) => None,
             })
             // The first of the least: addresses follow each other in the kernel's order.

@@ -40,6 +40,11 @@ pub enum Command {
         /// How often each.
         times: u32,
     },
+    /// Announce one address on each interface but the router's own.
+    AnnounceElsewhere {
+        /// The router.
+        router: RouterId,
+    },
     /// Global settings or static objects changed.
     Globals(Arc<Config>),
     /// Read everything from the kernel again and repair.
@@ -173,6 +178,7 @@ pub async fn run(
         }
     }
     work.command(Command::Own { router: STATICS, own: false, announce: 0 });
+    work.retire();
     work.settle().await?;
     work.finish();
     Ok(())

@@ -85,10 +85,14 @@ impl<E: Fn(Event)> Work<E> {
                 self.reconciler.own(router, own, announce);
             }
             Command::Announce { router, times } => self.reconciler.announce(router, times),
+            Command::AnnounceElsewhere { router } => self.reconciler.announce_elsewhere(router),
             Command::Globals(config) => {
                 self.reconciler.statics(&config.statics);
                 let globals = &config.globals;
-                self.announcer.set_intervals(globals.garp_interval, globals.gna_interval);
+                let pauses = (globals.garp_interval, globals.gna_interval);
+                self.announcer.set_pauses(pauses, &config.garp_groups);
+                let reconciler = &self.reconciler;
+                self.announcer.regroup(|ifindex| reconciler.name(ifindex));
                 let buffer = globals.netlink_buffer.and_then(|bytes| usize::try_from(bytes).ok());
                 let buffer = buffer.unwrap_or(self.options.receive_buffer);
                 if let Err(error) = self.netlink.set_receive_buffer(buffer) {
@@ -181,6 +185,11 @@ impl<E: Fn(Event)> Work<E> {
         self.announce();
         self.report();
         Ok(())
+    }
+
+    /// The end is near: what was set for the time of this program is as it was before.
+    pub(super) fn retire(&mut self) {
+        self.reconciler.retire();
     }
 
     /// Nothing more will be asked for.
@@ -313,10 +322,14 @@ impl<E: Fn(Event)> Work<E> {
         }
     }
 
-    fn lane(&self, (router, address): Which) -> Option<Lane> {
+    fn lane(&mut self, (router, address): Which) -> Option<Lane> {
         let target = self.reconciler.announceable(router, address)?;
-        // Only an Ethernet has neighbours to be told.
-        (target.mac != Mac::default()).then(|| (target.ifindex, Family::of(target.address)))
+        // Only an Ethernet has neighbours to be told, and a group is nobody's.
+        let told = target.mac != Mac::default() && !target.address.is_multicast();
+        if told && let Some(name) = self.reconciler.name(target.ifindex) {
+            self.announcer.group(target.ifindex, name);
+        }
+        told.then(|| (target.ifindex, Family::of(target.address)))
     }
 
     fn send(&mut self, lane: Lane, due: &[Which], now: Instant) {

@@ -143,12 +143,8 @@ fn open(path: &Path, owner: Option<Account>) -> std::io::Result<(File, bool)> {
     if !file.metadata()?.file_type().is_fifo() {
         return Err(std::io::Error::other("it exists and is not a FIFO"));
     }
-    if created {
-        // As keepalived's: everybody may read, but reading takes lines from other readers.
-        rustix::fs::fchmod(&file, Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH)?;
-        if let Some(Account { uid, gid }) = owner.filter(|owner| *owner != System.own()) {
-            fchown(&file, Some(uid), Some(gid))?;
-        }
+    if created && let Some(Account { uid, gid }) = owner.filter(|owner| *owner != System.own()) {
+        fchown(&file, Some(uid), Some(gid))?;
     }
     Ok((file, created))
 }

@@ -133,14 +133,19 @@ impl Teller {
         self.rules = globals.scripts.clone();
         self.known.clear();
         let wanted = [
-            (&globals.notify_fifo, &globals.scripts.fifo),
-            (&globals.vrrp_notify_fifo, &globals.scripts.vrrp_fifo),
+            (&globals.notify_fifo, &globals.scripts.fifo, &globals.scripts.fifo_owner),
+            (
+                &globals.vrrp_notify_fifo,
+                &globals.scripts.vrrp_fifo,
+                &globals.scripts.vrrp_fifo_owner,
+            ),
         ];
-        let owner = launch::account(None, &self.rules).ok();
         let mut kept = Vec::new();
-        for (path, script) in wanted {
+        for (path, script, owner) in wanted {
             let Some(path) = path.clone() else { continue };
             let script = script.as_ref().and_then(|script| self.runnable(script));
+            let owner = owner.as_ref().map(|owner| &owner.user);
+            let owner = launch::account(owner, &self.rules).ok();
             match self.fifos.iter().position(|fifo| fifo.path() == path) {
                 Some(place) => {
                     let mut fifo = self.fifos.swap_remove(place);

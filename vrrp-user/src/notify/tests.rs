@@ -78,7 +78,7 @@ fn programs_are_told_in_keepalived_s_words() {
         tracks: Default::default(),
         tracking_weight: false,
         notify: crate::config::program::Notify { any: Some(write("any")), ..Default::default() },
-        notify_priority_changes: false,
+        notify_priority_changes: None,
     };
     let (notifier, thread) = Notifier::start().unwrap();
     notifier.configure(Arc::default());

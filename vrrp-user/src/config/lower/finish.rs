@@ -20,6 +20,8 @@ pub(super) struct Spans {
     pub(super) vips: Vec<Span>,
     /// Of [`Instance::track_interfaces`].
     pub(super) track_interfaces: Vec<Span>,
+    /// Whether it says itself how [`Instance::notify_priority_changes`] is to be.
+    pub(super) notify_priority_changes: bool,
     /// What is tracked by name, to become [`Instance::tracks`].
     pub(super) tracks: TracksDraft,
 }
@@ -73,6 +75,7 @@ pub(super) fn finish(
         vrid: vrid_span,
         vips: Vec::new(),
         track_interfaces: Vec::new(),
+        notify_priority_changes: draft.notify_priority_changes.is_some(),
         tracks: std::mem::take(&mut draft.tracks),
     };
     instance.origin = findings.origin(span);
@@ -114,6 +117,9 @@ pub(super) fn finish(
     }
     instance.notify = draft.notify;
     instance.garp = garp(draft.garp, global.garp, strict);
+    if instance.vips().all(|vip| vip.dev == instance.interface) {
+        instance.garp.elsewhere = Duration::ZERO;
+    }
     instance.answer_lower = match draft.lower_prio_no_advert.or(global.lower_prio_no_advert) {
         Some(silent) => !silent,
         None => version == Version::V3,
@@ -128,6 +134,7 @@ pub(super) fn finish(
         draft.notify_priority_changes.unwrap_or(global.own.notify_priority_changes);
     instance.accept = draft.accept.unwrap_or(!strict) || priority == Priority::OWNER;
     instance.strict = strict;
+    instance.promote_secondaries = draft.promote_secondaries;
     instance.no_repair = draft.no_repair;
     Some((instance, spans))
 }
@@ -405,5 +412,6 @@ pub(super) fn garp(own: GarpDraft, global: GarpDraft, strict: bool) -> Garp {
             .unwrap_or(plain.refresh_repeat),
         lower_delay: own.lower_delay.or(global.lower_delay).unwrap_or(delay),
         lower_repeat: if strict { 0 } else { lower_repeat },
+        elsewhere: own.elsewhere.or(global.elsewhere).unwrap_or(plain.elsewhere),
     }
 }

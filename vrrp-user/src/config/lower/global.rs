@@ -6,6 +6,7 @@ use crate::config::place::Place;
 use crate::config::program::Program;
 use crate::config::tree::Node;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 use std::time::Duration;
 use vrrp_common::ident::Version;
 
@@ -26,6 +27,8 @@ pub(in crate::config) struct Global {
     pub(super) owner_ignore_adverts: bool,
     pub(super) plain_checksum: bool,
     pub(super) check_unicast_source: bool,
+    /// `reload_file`, and perhaps its path.
+    pub(super) reload_file: Option<Option<PathBuf>>,
     pub(super) startup: Option<Box<Program>>,
     pub(super) startup_timeout: Option<u32>,
     pub(super) shutdown: Option<Box<Program>>,
@@ -43,6 +46,13 @@ impl Global {
         };
         self.own.scripts.startup = timed(self.startup, self.startup_timeout);
         self.own.scripts.shutdown = timed(self.shutdown, self.shutdown_timeout);
+        let instance = self.own.dump_files.instance.as_ref();
+        self.own.reload_file = self.reload_file.map(|given| {
+            given.unwrap_or_else(|| match instance {
+                Some(instance) => format!("/run/keepalived_{instance}.reload").into(),
+                None => "/run/keepalived.reload".into(),
+            })
+        });
         let plain = Defaults::default();
         self.own.defaults = Defaults {
             interface: self.default_interface,
@@ -70,6 +80,8 @@ pub(in crate::config) struct GarpDraft {
     pub(super) refresh_repeat: Option<u32>,
     pub(super) lower_delay: Option<Duration>,
     pub(super) lower_repeat: Option<u32>,
+    /// Zero where only virtual MAC addresses are meant, or none.
+    pub(super) elsewhere: Option<Duration>,
 }
 
 pub(super) fn text(node: &Node) -> Option<String> {

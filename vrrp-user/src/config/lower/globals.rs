@@ -1,7 +1,8 @@
 //! What does `global_defs` say.
-use super::program::{program, user};
+use super::announce;
+use super::program::{owner, program, user};
 use super::{scheduling, value};
-use crate::config::keyword::{Keyword, Shape, built, ignored, not_built, obsolete, ours};
+use crate::config::keyword::{Keyword, Shape, built, ignored, obsolete, ours};
 use std::time::Duration;
 
 pub(super) use super::global::*;
@@ -196,15 +197,22 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ),
     built(
         "notify_fifo",
-        Shape::Value,
-        |global, node, findings| global.own.notify_fifo = value::path(node, findings),
-        "a named pipe that gets a line for every state change",
+        Shape::Words(1, 3),
+        |global, node, findings| {
+            global.own.notify_fifo = value::path(node, findings);
+            global.own.scripts.fifo_owner = owner(node, findings);
+        },
+        "a named pipe that gets a line for every state change; perhaps user and group to own it, \
+         otherwise those of script_user",
     ),
     built(
         "vrrp_notify_fifo",
-        Shape::Value,
-        |global, node, findings| global.own.vrrp_notify_fifo = value::path(node, findings),
-        "a named pipe that gets a line for every VRRP state change",
+        Shape::Words(1, 3),
+        |global, node, findings| {
+            global.own.vrrp_notify_fifo = value::path(node, findings);
+            global.own.scripts.vrrp_fifo_owner = owner(node, findings);
+        },
+        "a named pipe that gets a line for every VRRP state change; perhaps user and group to own it",
     ),
     built(
         "notify_fifo_script",
@@ -302,8 +310,10 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ),
     built(
         "data_use_instance",
-        Shape::Flag,
-        |global, _, _| global.own.dump_files.use_instance = true,
+        Shape::Switch,
+        |global, node, findings| {
+            global.own.dump_files.use_instance = value::switch(node, findings).unwrap_or_default();
+        },
         "name the file of the state after the network namespace and `instance`",
     ),
     built(
@@ -342,9 +352,32 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
         },
         "seconds after the boot of the machine to stay quiet",
     ),
-    not_built("vrrp_garp_extra_if", "periodic announcements on other interfaces"),
-    not_built("vrrp_vmac_garp_intvl", "the old name of vrrp_garp_extra_if"),
-    not_built("reload_file", "a reload only when a file says so"),
+    built(
+        "vrrp_garp_extra_if",
+        Shape::Words(1, 2),
+        |global, node, findings| global.garp.elsewhere = announce::elsewhere(node, 1, findings),
+        "all, and seconds between announcements of one address on each interface that is not the \
+         instance's; without all no interface is meant here",
+    ),
+    built(
+        "vrrp_vmac_garp_intvl",
+        Shape::Words(1, 2),
+        |global, node, findings| global.garp.elsewhere = announce::elsewhere(node, 1, findings),
+        "the old name of vrrp_garp_extra_if",
+    ),
+    built(
+        "reload_file",
+        Shape::Words(0, 1),
+        |global, node, findings| {
+            // A bad path is told, and is no reason for another one.
+            global.reload_file = match node.arguments() {
+                [] => Some(None),
+                _ => value::path(node, findings).map(Some),
+            };
+        },
+        "a file that is there, and empty, while a reload reads the configuration; default \
+         /run/keepalived.reload",
+    ),
     ignored("max_auto_priority", PROCESS),
     ignored("min_auto_priority_delay", PROCESS),
     ignored("notification_email", MAIL),
@@ -431,7 +464,16 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ignored("vmac_prefix", "no macvlan devices are made"),
     ignored("vmac_addr_prefix", "no macvlan devices are made"),
     ignored("umask", PROCESS),
-    ignored("random_seed", "nothing is random"),
+    built(
+        "random_seed",
+        Shape::Value,
+        |_, node, findings| {
+            let word = node.arguments().first();
+            // Used before: it decides what is read.
+            word.map(|word| value::number(word, 0..=u32::MAX, "random_seed", findings));
+        },
+        "what the numbers of ${_RANDOM} begin with, so that they are the same each time",
+    ),
     ignored("iproute_usr_dir", "routing tables are given by number"),
     ignored("iproute_etc_dir", "routing tables are given by number"),
     ignored("config_save_dir", "nothing is saved at a reload"),

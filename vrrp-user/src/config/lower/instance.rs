@@ -1,5 +1,6 @@
 //! What does a `vrrp_instance` block say, before it is set against defaults and against itself.
 use super::address::{self, VipDraft};
+use super::announce;
 use super::globals::{GarpDraft, count, count_or_none, down_timer, protocol_version, seconds};
 use super::program::{deleted, program};
 use super::route::{self, RouteDraft};
@@ -55,6 +56,7 @@ pub(in crate::config) struct Draft {
     pub(super) notify_priority_changes: Option<bool>,
     pub(super) notify: Notify,
     pub(super) accept: Option<bool>,
+    pub(super) promote_secondaries: bool,
     pub(super) no_repair: bool,
 }
 
@@ -241,6 +243,18 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
         "vrrp_garp_lower_prio_repeat of this instance",
     ),
     built(
+        "garp_extra_if",
+        Shape::Words(1, 2),
+        |draft, node, findings| draft.garp.elsewhere = announce::elsewhere(node, 0, findings),
+        "vrrp_garp_extra_if of this instance; 0 for none",
+    ),
+    built(
+        "vmac_garp_intvl",
+        Shape::Words(1, 2),
+        |draft, node, findings| draft.garp.elsewhere = announce::elsewhere(node, 0, findings),
+        "the old name of garp_extra_if",
+    ),
+    built(
         "accept",
         Shape::Flag,
         |draft, _, _| draft.accept = Some(true),
@@ -344,6 +358,13 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
         |draft, node, findings| draft.notify.lower = program(node, findings),
         "run when a master hears a lower one",
     ),
+    built(
+        "promote_secondaries",
+        Shape::Flag,
+        |draft, _, _| draft.promote_secondaries = true,
+        "let the kernel keep the other addresses of a subnet when one goes, as long as the instance \
+         exists",
+    ),
     ours(
         "no_repair",
         Shape::Flag,
@@ -357,15 +378,12 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
         "with version 3 over IPv4: send and take version 2 too, while routers are replaced; not to \
          stay (RFC 9568 section 8.4)",
     ),
-    not_built("promote_secondaries", "a kernel setting of the interface"),
     not_built("vrf", "unicast inside a VRF"),
     not_built("track_bfd", "BFD sessions that move the priority"),
     not_built("use_vmac", VMAC),
     not_built("use_vmac_addr", VMAC),
     not_built("vmac_xmit_base", VMAC),
     not_built("use_ipvlan", "the addresses on an ipvlan device"),
-    not_built("garp_extra_if", "periodic announcements on other interfaces"),
-    not_built("vmac_garp_intvl", "the old name of garp_extra_if"),
     not_built("auth_hmac", "adverts with an HMAC"),
     not_built("timer_expired_backup", "backup state when adverts could not be sent in time"),
     not_built("thread_timer_expired", "another name of timer_expired_backup"),

@@ -1,6 +1,7 @@
 //! What does the tree mean: the top level, and the order in which its blocks are understood.
 mod across;
 mod address;
+pub(super) mod announce;
 mod finish;
 mod global;
 pub(super) mod globals;
@@ -44,6 +45,7 @@ pub(super) struct Root {
     static_routes: Vec<Node>,
     /// Blocks with rules in the order of the text, in which priorities are given out.
     rules: Vec<RuleBlock>,
+    garp_groups: Vec<Node>,
     instance: Option<String>,
     namespace: Option<String>,
 }
@@ -118,7 +120,12 @@ pub(super) static ROOT: &[Keyword<Root>] = &[
         },
         "the name of this daemon among several: a part of the names of files",
     ),
-    not_built("garp_group", "announcement pauses of several interfaces together"),
+    built(
+        "garp_group",
+        Shape::Block,
+        |root, node, _| root.garp_groups.push(node.clone()),
+        "announcement pauses of several interfaces together",
+    ),
     not_built("linkbeat_interfaces", "links watched by polling"),
     built(
         "track_group",
@@ -160,6 +167,13 @@ pub(super) static ROOT: &[Keyword<Root>] = &[
     ignored("child_wait_time", "there are no child processes"),
     obsolete("linkbeat_use_polling", "netlink tells of every link change"),
 ];
+
+/// `random_seed`, as far as it can be understood.
+pub(super) fn random_seed(nodes: &[Node]) -> Option<u32> {
+    let globals = nodes.iter().filter(|node| node.keyword() == "global_defs");
+    let mut seeds = globals.flat_map(Node::children).filter(|node| node.keyword() == "random_seed");
+    seeds.next_back()?.arguments().first()?.text.parse().ok()
+}
 
 /// Understands the whole tree. What comes back is of use only if no error was found.
 ///
@@ -207,8 +221,7 @@ pub(super) fn lower(nodes: Vec<Node>, findings: &mut Findings) -> Config {
         processes: Kind::new("vrrp_track_process", processes, findings),
     };
     let groups = root.groups.iter().map(|node| group::read(node, findings)).collect();
-    let changes = global.own.notify_priority_changes;
-    let groups = ties::tie(&mut instances, groups, &mut objects, changes, findings);
+    let groups = ties::tie(&mut instances, groups, &mut objects, findings);
     let mut link_delays = Vec::new();
     for node in &root.link_delays {
         group::link_delays(node, &mut link_delays, findings);
@@ -227,6 +240,7 @@ pub(super) fn lower(nodes: Vec<Node>, findings: &mut Findings) -> Config {
         scripts: objects.scripts.used(findings),
         files: objects.files.used(findings),
         tracked: objects.processes.used(findings),
+        garp_groups: announce::groups(&root.garp_groups, findings),
         link_delays: link_delays.into_iter().map(|(delay, _)| delay).collect(),
         statics,
     }

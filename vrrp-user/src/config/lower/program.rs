@@ -1,6 +1,6 @@
 //! Which program does a keyword name, and who runs it.
 use crate::config::findings::Findings;
-use crate::config::program::{Deleted, Program, User};
+use crate::config::program::{Deleted, Owner, Program, User};
 use crate::config::token::{Word, command};
 use crate::config::tree::Node;
 
@@ -15,6 +15,13 @@ pub(super) fn program(node: &Node, findings: &mut Findings) -> Option<Box<Progra
 /// `notify_deleted [PROGRAM [USER [GROUP]]]`.
 pub(super) fn deleted(node: &Node, findings: &mut Findings) -> Deleted {
     Deleted { given: true, program: program(node, findings) }
+}
+
+/// What follows the name of a FIFO.
+pub(super) fn owner(node: &Node, findings: &mut Findings) -> Option<Owner> {
+    let words = node.arguments().get(1..)?;
+    let user = user(words, findings)?;
+    Some(Owner { user, origin: findings.origin(words.first()?.span) })
 }
 
 /// `USER [GROUP]`, if there is one.

@@ -161,7 +161,6 @@ pub(super) fn tie(
     instances: &mut [(Arc<Instance>, Spans)],
     groups: Vec<GroupDraft>,
     objects: &mut Objects,
-    notify_priority_changes: bool,
     findings: &mut Findings,
 ) -> Vec<Arc<SyncGroup>> {
     let (groups, of) = membership(groups, instances, findings);
@@ -169,6 +168,11 @@ pub(super) fn tie(
         let instance = Arc::make_mut(instance);
         let mut resolved = objects.resolve(std::mem::take(&mut spans.tracks), findings);
         let group = of.get(&instance.name).and_then(|&at| groups.get(at));
+        if let Some(changes) = group.and_then(|group| group.draft.notify_priority_changes)
+            && !spans.notify_priority_changes
+        {
+            instance.notify_priority_changes = changes;
+        }
         if instance.priority == Priority::OWNER {
             let why = Unweighted {
                 code: "owner-weight",
@@ -208,9 +212,7 @@ pub(super) fn tie(
     };
     let counts: Vec<usize> = groups.iter().map(owners).collect();
     let groups = groups.into_iter().zip(counts);
-    groups
-        .map(|(group, owners)| group.finish(owners, objects, notify_priority_changes, findings))
-        .collect()
+    groups.map(|(group, owners)| group.finish(owners, objects, findings)).collect()
 }
 
 /// As keepalived: what has a weight of its own is not tracked; a file's weight of 1, which is the
@@ -270,7 +272,6 @@ impl Tied {
         self,
         owners: usize,
         objects: &mut Objects,
-        notify_priority_changes: bool,
         findings: &mut Findings,
     ) -> Arc<SyncGroup> {
         let name = &self.name;
@@ -317,10 +318,7 @@ impl Tied {
             tracks: resolved.tracks(),
             tracking_weight: self.draft.tracking_weight,
             notify: self.draft.notify,
-            notify_priority_changes: self
-                .draft
-                .notify_priority_changes
-                .unwrap_or(notify_priority_changes),
+            notify_priority_changes: self.draft.notify_priority_changes,
             name: self.name,
         })
     }

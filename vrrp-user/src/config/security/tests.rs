@@ -70,6 +70,35 @@ fn origin() -> Origin {
     Origin { file: "vrrp.conf".into(), line: 7 }
 }
 
+#[test]
+fn a_fifo_belongs_to_whom_it_is_given() {
+    let machine = machine();
+    let owner = |name: &str, group: Option<&str>| Owner {
+        user: User { name: name.into(), group: group.map(Into::into) },
+        origin: origin(),
+    };
+    let mut config = Config::default();
+    config.globals.scripts.fifo_owner = Some(owner("nobody", None));
+    config.globals.scripts.vrrp_fifo_owner = Some(owner("nobody", Some("root")));
+    assert_eq!(enforce(&mut config, &machine), []);
+    let scripts = &config.globals.scripts;
+    let settled = [&scripts.fifo_owner, &scripts.vrrp_fifo_owner];
+    let settled = settled.map(|owner| owner.as_ref().unwrap().user.clone());
+    let numbers = |group: &str| User { name: "65534".into(), group: Some(group.into()) };
+    assert_eq!(settled, [numbers("65534"), numbers("0")]);
+    for (user, group, what) in [
+        ("ghost", None, "there is no user `ghost`"),
+        ("root", Some("gh"), "there is no group `gh`"),
+    ] {
+        config.globals.scripts.vrrp_fifo_owner = Some(owner(user, group));
+        let problems = enforce(&mut config, &machine);
+        let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with(&format!("vrrp.conf:7: error: vrrp_notify_fifo: {what}")));
+        assert!(problems[0].fatal);
+    }
+}
+
 /// A configuration whose script, notify_master and startup_script are all this one.
 fn config(program: &Program) -> Config {
     let mut instance = Instance::new("VI_1", "eth0", Vrid::new(1).unwrap(), Family::V4);

@@ -187,12 +187,31 @@ fn groups_take_weights_from_their_members() {
     assert!(config.instances[1].tracks.scripts.is_empty());
     let group = &config.groups[0];
     assert_eq!(group.members.iter().map(|name| &**name).collect::<Vec<_>>(), ["A", "B"]);
-    assert_eq!((group.tracks.scripts[0].weight, group.notify_priority_changes), (5, true));
+    assert_eq!((group.tracks.scripts[0].weight, group.notify_priority_changes), (5, Some(true)));
     let (config, found) = load("sync_group_tracking_weight");
     assert_eq!((found, config.instances[1].tracks.scripts[0].weight), (0, 5));
     // The old word means the same.
     let (config, found) = load("global_tracking");
     assert_eq!((found, config.instances[1].tracks.scripts[0].weight), (1, 5));
+}
+
+#[test]
+fn an_instance_has_the_last_word_on_priority_changes() {
+    let load = |global: &str, group: &str, own: &str| {
+        let pair = PAIR.replacen("virtual_router_id 1", &format!("virtual_router_id 1\n{own}"), 1);
+        let (config, _) = text(&format!(
+            "global_defs {{\n{global}\n}}\nvrrp_sync_group G {{\n group {{ A B }}\n{group}\n}}\n{pair}"
+        ));
+        let config = config.expect("usable");
+        [0, 1].map(|number| config.instances[number].notify_priority_changes)
+    };
+    let (all, changes) = ("vrrp_notify_priority_changes", "notify_priority_changes");
+    let off = "notify_priority_changes off";
+    assert_eq!(load("", "", ""), [false, false]);
+    assert_eq!(load(all, "", off), [false, true]);
+    assert_eq!(load(all, off, ""), [false, false]);
+    assert_eq!(load(all, off, changes), [true, false]);
+    assert_eq!(load("", changes, off), [false, true]);
 }
 
 /// keepalived takes the line from the owner, but leaves it to a group without its weight.

@@ -224,6 +224,28 @@ fn addresses_are_announced_after_the_delay_and_periodically() {
 }
 
 #[test]
+fn other_interfaces_are_announced_on_while_it_is_master() {
+    let mut instance = fixture();
+    instance.garp.elsewhere = 4000 * MS;
+    let mut rig = Rig::active(instance.clone());
+    let start = rig.now;
+    let rounds = |rig: &mut Rig, until: u32| {
+        let mut rounds = Vec::new();
+        while rig.engine.deadline().is_some_and(|at| at <= start + MS * until) {
+            let elsewhere = Output::AnnounceElsewhere { router: ROUTER };
+            if rig.expire().contains(&elsewhere) {
+                rounds.push(rig.now.since(start));
+            }
+        }
+        rounds
+    };
+    assert_eq!(rounds(&mut rig, 9000), [4000 * MS, 8000 * MS]);
+    instance.garp.elsewhere = Duration::ZERO;
+    rig.load([instance]);
+    assert_eq!(rounds(&mut rig, 20_000), [] as [Duration; 0]);
+}
+
+#[test]
 fn without_an_address_to_send_from_nothing_is_sent_or_counted() {
     let mut rig = Rig::new();
     rig.tell(gone("eth0"));

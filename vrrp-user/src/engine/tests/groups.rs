@@ -27,7 +27,7 @@ pub(super) fn group(name: &str, members: &[&str]) -> SyncGroup {
         tracks: Tracks::default(),
         tracking_weight: false,
         notify: Default::default(),
-        notify_priority_changes: false,
+        notify_priority_changes: None,
     }
 }
 

@@ -154,6 +154,9 @@ fn watch(seen: &mut BTreeMap<RouterId, Seen>, output: Output) -> Result<(), Test
             prop_assert!(seen.get(&router).is_some_and(|router| router.owns));
             prop_assert!(times > 0);
         }
+        Output::AnnounceElsewhere { router } => {
+            prop_assert!(seen.get(&router).is_some_and(|router| router.owns));
+        }
         Output::Expect { router, expectation } => {
             prop_assert!(known(seen, router));
             let router = seen.get_mut(&router).unwrap();

@@ -154,15 +154,7 @@ pub(super) fn gone(name: &str) -> Input {
 }
 
 pub(super) fn vip(host: u8, dev: &str) -> Vip {
-    Vip {
-        address: v4(host),
-        prefix: 24,
-        dev: dev.into(),
-        label: None,
-        broadcast: None,
-        scope: 0,
-        no_track: false,
-    }
+    Vip::new(v4(host), 24, dev)
 }
 
 /// VRID 10 on eth0 at priority 100 and a second, with two addresses.

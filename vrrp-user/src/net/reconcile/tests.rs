@@ -1,6 +1,7 @@
 //! Is what is planned what is wanted, whatever the kernel tells and in whatever order?
 use super::super::change::Device;
 use super::*;
+use crate::config::model::Treatment;
 use crate::engine::input::{LinkAddresses, LinkState};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -14,6 +15,8 @@ struct Kernel {
     addresses: Vec<Held>,
     told: Vec<Change>,
     next: u32,
+    /// It knows none of the newer flags.
+    forgetful: bool,
 }
 
 impl Kernel {
@@ -57,7 +60,7 @@ impl Kernel {
         }
     }
 
-    fn add(&mut self, place: Place, ours: bool) -> Outcome {
+    fn add(&mut self, place: Place, look: &Look, ours: bool) -> Outcome {
         let refuse = |errno| Err(Refusal { errno, why: None });
         if !self.links.values().any(|device| device.ifindex == place.ifindex) {
             return refuse(Errno::NODEV);
@@ -65,20 +68,23 @@ impl Kernel {
         let same = |held: &Held| {
             held.place.ifindex == place.ifindex
                 && held.place.address == place.address
-                && (held.place.prefix == place.prefix || place.address.is_ipv6())
+                && ((held.place.prefix, held.place.peer) == (place.prefix, place.peer)
+                    || place.address.is_ipv6())
         };
         if self.addresses.iter().any(same) {
             return refuse(Errno::EXIST);
         }
-        let held = Held { place, scope: 0, secondary: false, unusable: false, ours };
-        self.addresses.push(held);
+        let mut look = look.clone();
+        self.forgetful.then(|| look.treatment = Treatment::default());
+        let held = Held { ours, ..Held::asked(place, &look) };
+        self.addresses.push(held.clone());
         self.told.push(Change::Address(held));
         Ok(())
     }
 
     fn execute(&mut self, operation: &Operation) -> Outcome {
         match operation {
-            Operation::AddAddress { place, .. } => self.add(*place, true),
+            Operation::AddAddress { place, look } => self.add(*place, look, true),
             Operation::DeleteAddress(place) => {
                 let before = self.addresses.len();
                 self.flush(|held| held.place == *place);
@@ -93,7 +99,7 @@ impl Kernel {
 
     fn has(&self, vip: &Vip) -> bool {
         self.links.get(&vip.dev).is_some_and(|device| {
-            let place = Place { ifindex: device.ifindex, address: vip.address, prefix: vip.prefix };
+            let place = Slot::of(vip).place(device.ifindex);
             self.addresses.iter().any(|held| held.place == place)
         })
     }
@@ -162,8 +168,8 @@ impl World {
 }
 
 fn vip(address: &str, prefix: u8, dev: &str, no_track: bool) -> Vip {
-    let (address, dev) = (address.parse().unwrap(), dev.into());
-    Vip { address, prefix, dev, label: None, broadcast: None, scope: 0, no_track }
+    let address = address.parse().unwrap();
+    Vip { no_track, ..Vip::new(address, prefix, dev) }
 }
 
 fn instance(vips: Vec<Vip>) -> Arc<Instance> {
@@ -203,6 +209,54 @@ fn reload() {
     assert_eq!(world.kernel.addresses.len(), 1);
 }
 
+/// What someone changed of an address is put right, and what the kernel makes of it is not fought.
+#[test]
+fn altered() {
+    let mut world = World::new();
+    world.kernel.forgetful = true;
+    let mut vips = vec![vip("10.0.0.1", 24, "e4", true), vip("2001:db8::1", 64, "e4", true)];
+    vips[0].peer = Some([10, 0, 1, 1].into());
+    vips[1].treatment.no_prefix_route = true;
+    world.reconciler.router(A, instance(vips.clone()));
+    world.reconciler.own(A, true, 1);
+    assert_eq!(world.settle(), 2);
+    assert!(vips.iter().all(|vip| world.kernel.has(vip)));
+    world.list();
+    assert_eq!(world.settle(), 0, "it is made no better");
+    for number in 0..2 {
+        let held = &mut world.kernel.addresses[number];
+        held.look.preferred = 0;
+        held.ours = false;
+        world.kernel.told.push(Change::Address(held.clone()));
+        assert_eq!(world.settle(), 2);
+    }
+    assert!(world.kernel.addresses.iter().all(|held| held.look.preferred == u32::MAX));
+    assert_eq!(world.lost, []);
+    // What was there before is left alone.
+    let (before, ifindex) = (vip("10.0.0.7", 24, "e0", true), world.kernel.links["e0"].ifindex);
+    let look = Look { preferred: 0, ..Look::of(&before) };
+    world.kernel.add(Slot::of(&before).place(ifindex), &look, false).unwrap();
+    world.settle();
+    world.reconciler.router(B, instance(vec![before]));
+    world.reconciler.own(B, true, 1);
+    assert_eq!(world.settle(), 0);
+    world.reconciler.own(B, false, 1);
+    world.reconciler.forget(B);
+    assert_eq!(world.settle(), 1);
+    // Another peer is another IPv4 address.
+    vips[0].peer = None;
+    world.reconciler.router(A, instance(vips.clone()));
+    assert_eq!(world.settle(), 2);
+    assert!(vips.iter().all(|vip| world.kernel.has(vip)));
+    assert_eq!(world.kernel.addresses.len(), 2);
+    // Another host has it: that is said.
+    world.kernel.addresses[0].duplicate = true;
+    world.list();
+    world.settle();
+    let said = Presence::Failed(DUPLICATE.to_owned());
+    assert!(world.reports()[&A].addresses.iter().any(|address| address.presence == said));
+}
+
 /// Someone removes it again and again: put back at once, but not for ever at once.
 #[test]
 fn fight() {
@@ -233,8 +287,7 @@ fn owner() {
     let mut owner = Instance::clone(&instance(vec![own.clone()]));
     owner.priority = Priority::OWNER;
     let ifindex = world.kernel.links["e0"].ifindex;
-    let place = Place { ifindex, address: own.address, prefix: 24 };
-    world.kernel.add(place, false).unwrap();
+    world.kernel.add(Slot::of(&own).place(ifindex), &Look::of(&own), false).unwrap();
     world.reconciler.router(A, Arc::new(owner.clone()));
     world.settle();
     let source = |world: &mut World| {

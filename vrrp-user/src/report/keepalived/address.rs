@@ -15,11 +15,25 @@ pub fn vip(vip: &Vip, presence: Option<&Presence>) -> String {
     if let Some(label) = &vip.label {
         let _ = write!(text, " label {label}");
     }
-    if vip.no_track {
-        text.push_str(" no_track");
+    if let Some(peer) = vip.peer {
+        let _ = write!(text, " peer {peer}/{}", vip.prefix);
     }
-    if vip.address.is_ipv6() {
-        text.push_str(if vip.prefix == 128 { " deprecated" } else { " preferred_lft forever" });
+    let treatment = vip.treatment;
+    for (is, word) in [
+        (treatment.home, " home"),
+        (treatment.detect_duplicates, " -nodad"),
+        (treatment.temporaries, " mngtmpaddr"),
+        (treatment.no_prefix_route, " noprefixroute"),
+        (treatment.join, " autojoin"),
+        (vip.no_track, " no_track"),
+    ] {
+        text.push_str(if is { word } else { "" });
+    }
+    match vip.preferred {
+        _ if vip.address.is_ipv4() => {}
+        Some(0) => text.push_str(" deprecated"),
+        Some(seconds) => drop(write!(text, " preferred_lft {seconds}")),
+        None => text.push_str(" preferred_lft forever"),
     }
     if matches!(presence, Some(Presence::Present | Presence::PendingLinkDown)) {
         text.push_str(" set");

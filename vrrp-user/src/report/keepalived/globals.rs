@@ -2,7 +2,7 @@
 //!
 //! Lines about what xvrrp has no part in say what keepalived says where nothing is set.
 use super::{Dump, Lines, line, number, seconds, short, switch};
-use crate::config::program::Program;
+use crate::config::program::{Owner, Program};
 
 /// All lines of it.
 pub(super) fn render(to: &mut Lines, dump: &Dump<'_>) {
@@ -66,12 +66,21 @@ fn defaults(to: &mut Lines, dump: &Dump<'_>) {
     line!(to, " LVS flush = false");
     line!(to, " LVS flush on stop = disabled");
     let fifos = [
-        ("Global", &globals.notify_fifo, &globals.scripts.fifo),
-        ("VRRP", &globals.vrrp_notify_fifo, &globals.scripts.vrrp_fifo),
+        ("Global", &globals.notify_fifo, &globals.scripts.fifo, &globals.scripts.fifo_owner),
+        (
+            "VRRP",
+            &globals.vrrp_notify_fifo,
+            &globals.scripts.vrrp_fifo,
+            &globals.scripts.vrrp_fifo_owner,
+        ),
     ];
-    for (kind, path, script) in fifos {
+    for (kind, path, script, owner) in fifos {
         let Some(path) = path else { continue };
-        let (user, group) = dump.user;
+        // A settled configuration has numbers.
+        let numbers = owner.as_ref().and_then(|Owner { user, .. }| {
+            Some((user.name.parse().ok()?, user.group.as_ref()?.parse().ok()?))
+        });
+        let (user, group) = numbers.unwrap_or(dump.user);
         line!(to, " {kind} notify fifo = {}, uid:gid {user}:{group}", path.display());
         fifo_script(to, dump, kind, script.as_deref());
     }
@@ -88,7 +97,8 @@ fn defaults(to: &mut Lines, dump: &Dump<'_>) {
     line!(to, " Gratuitous ARP lower priority delay = {}", garp.lower_delay.as_secs());
     line!(to, " Gratuitous ARP lower priority repeat = {}", garp.lower_repeat);
     line!(to, " Num adverts before down = {}", defaults.down_timer_adverts);
-    line!(to, " Gratuitous ARP for each secondary VMAC = 0s");
+    let kind = switch(garp.elsewhere.is_zero(), "VMAC", "i/f");
+    line!(to, " Gratuitous ARP for each secondary {kind} = {}s", garp.elsewhere.as_secs());
     let lower = switch(defaults.answer_lower, "true", "false");
     line!(to, " Send advert after receive lower priority advert = {lower}");
     let higher = switch(defaults.answer_higher, "true", "false");

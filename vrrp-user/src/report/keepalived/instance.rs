@@ -118,6 +118,10 @@ fn settings(to: &mut Lines, router: &Router) {
     line!(to, "   Gratuitous ARP lower priority delay = {}", garp.lower_delay.as_secs());
     line!(to, "   Gratuitous ARP lower priority repeat = {}", garp.lower_repeat);
     line!(to, "   Down timer adverts = {}", instance.down_timer_adverts);
+    if !garp.elsewhere.is_zero() {
+        let seconds = garp.elsewhere.as_secs();
+        line!(to, "   Gratuitous ARP for each secondary i/f = {seconds}");
+    }
     let lower = switch(instance.answer_lower, "true", "false");
     line!(to, "   Send advert after receive lower priority advert = {lower}");
     let higher = switch(instance.answer_higher, "true", "false");
@@ -144,7 +148,8 @@ fn settings(to: &mut Lines, router: &Router) {
     if !instance.preempt_delay.is_zero() {
         line!(to, "   Preempt delay = {} secs", short(instance.preempt_delay));
     }
-    line!(to, "   Promote_secondaries = disabled");
+    let promote = switch(instance.promote_secondaries, "enabled", "disabled");
+    line!(to, "   Promote_secondaries = {promote}");
     match &instance.password {
         Some(secret) => {
             line!(to, "   Authentication type = SIMPLE_PASSWORD");

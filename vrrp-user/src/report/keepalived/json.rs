@@ -3,6 +3,7 @@ use super::stats::Counted;
 use super::{Dump, Router, address, number, routing, seconds, short};
 use crate::config::model::Instance;
 use crate::config::program::Program;
+use crate::config::tracked::ArgumentMatch;
 use crate::engine::snapshot::State;
 use std::fmt::{Display, Write as _};
 
@@ -59,8 +60,56 @@ pub fn render(dump: &Dump<'_>, counted: impl Iterator<Item = Counted>) -> String
         stats(&mut to, &counted);
         to.0.push('}');
     }
-    to.0.push_str(if object { "]}\n" } else { "]\n" });
+    to.0.push(']');
+    if object {
+        processes(&mut to, dump);
+        to.0.push('}');
+    }
+    to.0.push('\n');
     to.0
+}
+
+/// Left out where there are none, as keepalived does.
+fn processes(to: &mut Writer, dump: &Dump<'_>) {
+    if dump.config.tracked.is_empty() {
+        return;
+    }
+    to.open("track_process", '[');
+    for tracked in &dump.config.tracked {
+        let (path, parameters) =
+            tracked.command.split_first().map_or(("", &[][..]), |(p, r)| (p, r));
+        let count = dump.watched.processes.get(&tracked.name).copied().unwrap_or(0);
+        let most = tracked.quorum_max.unwrap_or(u32::MAX);
+        to.open("", '{');
+        to.text("process", path);
+        if !parameters.is_empty() {
+            to.text("parameters", &parameters.join(" "));
+        }
+        to.text(
+            "param_match",
+            match tracked.arguments {
+                None => "none",
+                Some(ArgumentMatch::Exact) => "exact",
+                Some(ArgumentMatch::Partial) => "partial",
+                Some(ArgumentMatch::Initial) => "initial",
+            },
+        );
+        to.plain("min_processes", tracked.quorum);
+        if let Some(most) = tracked.quorum_max {
+            to.plain("max_processes", most);
+        }
+        to.plain("current_processes", count);
+        to.plain("have_quorum", (tracked.quorum..=most).contains(&count));
+        let weight = i32::from(tracked.weight);
+        to.plain("weight", if tracked.reverse { -weight } else { weight });
+        to.plain("terminate_delay", short(tracked.terminate_delay));
+        to.plain("fork_delay", short(tracked.fork_delay));
+        to.plain("fork_delay_timer_running", false);
+        to.plain("terminate_delay_timer_running", false);
+        to.plain("full_command", tracked.full_command);
+        to.0.push('}');
+    }
+    to.0.push(']');
 }
 
 fn data(to: &mut Writer, dump: &Dump<'_>, router: &Router) {
@@ -86,7 +135,7 @@ fn data(to: &mut Writer, dump: &Dump<'_>, router: &Router) {
     to.plain("base_priority", instance.priority.0);
     to.plain("effective_priority", engine.effective_priority.0);
     to.plain("vipset", engine.state == State::Active);
-    to.plain("promote_secondaries", false);
+    to.plain("promote_secondaries", instance.promote_secondaries);
     to.plain("adver_int", short(instance.advert_interval));
     to.plain("master_adver_int", short(engine.master_interval));
     to.plain("accept", u8::from(instance.accept));

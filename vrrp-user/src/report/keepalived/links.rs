@@ -68,7 +68,12 @@ fn link(to: &mut Lines, dump: &Dump<'_>, link: &Link) {
     line!(to, "   Original arp_ignore 0");
     line!(to, "   Original arp_filter 0");
     line!(to, "   Original promote_secondaries 0");
-    line!(to, "   Reset promote_secondaries counter 0");
+    let promoters = dump
+        .config
+        .instances
+        .iter()
+        .filter(|instance| instance.promote_secondaries && *instance.interface == *link.name);
+    line!(to, "   Reset promote_secondaries counter {}", promoters.count());
     let mut headed = false;
     let of_static = |instance: &Instance| {
         instance.static_interfaces.iter().any(|dev| **dev == *link.name).then_some((0, false))

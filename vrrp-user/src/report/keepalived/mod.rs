@@ -26,7 +26,7 @@ use crate::config::program::Program;
 use crate::engine::snapshot::{RouterSnapshot, State};
 use crate::net::task::OwnedReport;
 use crate::report::standard::Clock;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -104,21 +104,14 @@ pub struct Link {
 /// What is known of tracked objects.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Watched {
-    /// Scripts that have ended at least once, or are running.
-    pub scripts: BTreeMap<Name, ScriptStatus>,
+    /// Scripts that have ended at least once, and whether they count as good.
+    pub scripts: BTreeMap<Name, bool>,
+    /// Scripts that are running now.
+    pub running: BTreeSet<Name>,
     /// Numbers in files.
     pub files: BTreeMap<Name, i64>,
     /// Numbers of processes.
     pub processes: BTreeMap<Name, u32>,
-}
-
-/// One script.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct ScriptStatus {
-    /// Whether it counts as good.
-    pub good: bool,
-    /// Whether it is running now.
-    pub running: bool,
 }
 
 impl Dump<'_> {

@@ -46,8 +46,8 @@ fn group(to: &mut Lines, dump: &Dump<'_>, group: &SyncGroup) {
         line!(to, "   sync group tracking weight set");
     }
     line!(to, "   Using smtp notification = no");
-    if group.notify_priority_changes {
-        line!(to, "   Notify priority changes = yes");
+    if let Some(changes) = group.notify_priority_changes {
+        line!(to, "   Notify priority changes = {}", switch(changes, "yes", "no"));
     }
     if !group.track_interfaces.is_empty() {
         line!(to, "   Tracked interfaces :");
@@ -70,7 +70,7 @@ fn scripts(to: &mut Lines, dump: &Dump<'_>) {
     for script in &dump.config.scripts {
         let (command, (user, group)) = dump.command(&script.program);
         let known = dump.watched.scripts.get(&script.name);
-        let status = known.copied().unwrap_or_default();
+        let good = known.copied().unwrap_or_default();
         line!(to, " VRRP Script = {}", script.name);
         line!(to, "   Command = {command}");
         line!(to, "   Interval = {} sec", script.interval.as_secs());
@@ -80,7 +80,7 @@ fn scripts(to: &mut Lines, dump: &Dump<'_>) {
         line!(to, "   Rise = {}", script.rise);
         line!(to, "   Fall = {}", script.fall);
         // keepalived's is between 0 and rise + fall - 1, and good from rise on.
-        let result = if status.good { script.rise.saturating_add(script.fall) - 1 } else { 0 };
+        let result = if good { script.rise.saturating_add(script.fall) - 1 } else { 0 };
         line!(to, "   Result = {result}");
         line!(to, "   Insecure = no");
         let init = match known {
@@ -89,11 +89,12 @@ fn scripts(to: &mut Lines, dump: &Dump<'_>) {
             None => "INIT",
         };
         line!(to, "   Init state = {init}");
-        line!(to, "   Status = {}", switch(status.good, "GOOD", "BAD"));
+        line!(to, "   Status = {}", switch(good, "GOOD", "BAD"));
         line!(to, "   Script uid:gid = {user}:{group}");
         line!(to, "   VRRP instances :");
         trackers(to, dump, &script.name, |tracks| &tracks.scripts);
-        line!(to, "   State = {}", switch(status.running, "running", "idle"));
+        let running = dump.watched.running.contains(&script.name);
+        line!(to, "   State = {}", switch(running, "running", "idle"));
     }
 }
 

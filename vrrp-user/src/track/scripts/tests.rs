@@ -116,6 +116,25 @@ fn success_failure_and_a_signal_are_told_apart() {
 }
 
 #[test]
+fn what_runs_at_the_moment_is_known() {
+    let folder = Folder::new();
+    let running = Running::default();
+    let handle = Handle::start(Arc::new(|_| ()), Arc::clone(&running)).unwrap();
+    let names = || running.lock().unwrap().iter().map(ToString::to_string).collect::<Vec<_>>();
+    let flag = folder.0.join("flag");
+    let waits = format!("while ! test -e {}; do sleep 0.01; done", flag.display());
+    handle.watch(config(vec![
+        script(&folder, "waits", &waits, 100_000, 100_000),
+        script(&folder, "hangs", "sleep 1000", 100_000, 300),
+    ]));
+    eventually("both run", || names() == ["hangs", "waits"]);
+    eventually("one took too long", || names() == ["waits"]);
+    std::fs::write(&flag, "").unwrap();
+    eventually("the other is done", || names().is_empty());
+    handle.stop().join().unwrap();
+}
+
+#[test]
 fn one_that_hangs_fails_at_once_and_is_ended_with_all_it_started() {
     let folder = Folder::new();
     let (handle, heard) = start();
