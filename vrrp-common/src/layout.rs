@@ -41,7 +41,7 @@ pub mod name {
     pub const FAST_PORTS: &str = "FAST_PORTS";
     /// `HashMap<PortKey, u32>`: port + 1 for every other (ifindex, tags).
     pub const PORTS: &str = "PORTS";
-    /// `Array<Rule>` indexed by [`super::rule_index`], memory-mapped, written by the controller.
+    /// `Array<Rule>` indexed by [`super::rule_index`].
     pub const RULES: &str = "RULES";
     /// `HashMap<PeerKey, Peer>`: unicast peers.
     pub const PEERS: &str = "PEERS";

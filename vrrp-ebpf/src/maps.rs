@@ -25,7 +25,7 @@ pub(crate) static FAST_PORTS: Array<u32, { layout::FAST_PORTS as usize }> = Arra
 pub(crate) static PORTS: HashMap<PortKey, u32, 64, NO_PREALLOC> = HashMap::new();
 /// What each router accepts.
 #[btf_map]
-pub(crate) static RULES: Array<Rule, { 64 * RULES_PER_PORT as usize }, MMAPABLE> = Array::new();
+pub(crate) static RULES: Array<Rule, { 64 * RULES_PER_PORT as usize }> = Array::new();
 /// Unicast peers.
 #[btf_map]
 pub(crate) static PEERS: HashMap<PeerKey, Peer, 4096, NO_PREALLOC> = HashMap::new();

@@ -11,7 +11,7 @@ use super::{keyword, load, render};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use vrrp_common::ident::{Family, Version};
+use vrrp_common::ident::{Family, Priority, Version};
 use vrrp_common::wire::vrrp::ChecksumForm;
 
 /// Files in memory on a host called `main`.
@@ -279,7 +279,7 @@ fn strict_mode_follows_keepalived() {
     assert!(found.iter().any(|line| line.contains("error: strict mode has no unicast peers")));
     let config = text(&format!(
         "global_defs {{\n vrrp_strict\n}}\nvrrp_instance V {{\n interface eth0\n state MASTER\n\
-         preempt_delay 3\n virtual_router_id 5\n higher_prio_send_advert\n{VIP}}}\n"
+         priority 100\n preempt_delay 3\n virtual_router_id 5\n higher_prio_send_advert\n{VIP}}}\n"
     ));
     let instance = config.0.expect("only warnings").instances[0].clone();
     assert!(!instance.start_as_master && !instance.answer_higher);
@@ -316,6 +316,21 @@ fn passwords() {
     );
     let v3 = bad(&format!("version 3\n{}", auth("auth_type PASS\nauth_pass x")));
     assert!(v3[0].contains("error: VRRP version 3 has no authentication (RFC 9568 section 9)"));
+}
+
+#[test]
+fn a_master_without_priority_is_the_owner() {
+    let priority = |body: &str| {
+        let (config, _) = text(&format!(
+            "vrrp_instance V {{\n interface eth0\n virtual_router_id 1\n{body}\n{VIP}}}\n"
+        ));
+        config.expect("usable").instances[0].priority
+    };
+    assert_eq!(priority("state BACKUP"), Priority::DEFAULT);
+    assert_eq!(priority("state MASTER"), Priority::OWNER);
+    assert_eq!(priority("state MASTER\npriority 7"), Priority(7));
+    let said = bad(&format!("state MASTER\n{VIP}"));
+    assert!(said[0].contains("`state MASTER` without `priority` means 255"), "{said:?}");
 }
 
 #[test]
@@ -384,7 +399,7 @@ fn tracked_interfaces_and_preemption() {
         .collect();
     assert_eq!(tracked, [("eth1", 0, false), ("eth2", -20, false), ("eth3", 5, true)]);
     assert!(tracking.dont_track_primary && !tracking.preempt && tracking.no_repair);
-    let master = bad(&format!("state MASTER\nnopreempt\n{VIP}"));
+    let master = bad(&format!("state MASTER\npriority 100\nnopreempt\n{VIP}"));
     assert!(master[0].contains("`nopreempt` does not work with `state MASTER`"), "{master:?}");
     let delayed = instance(&format!("preempt_delay 1.25\n{VIP}"));
     assert_eq!(delayed.preempt_delay, Duration::from_millis(1250));

@@ -125,7 +125,7 @@ pub fn measure(rounds: u32) -> anyhow::Result<Vec<Cost>> {
         let vrid = Vrid::new(vrid).context("a VRID")?;
         let rule = Rule { router: router + 1, flags, ..Rule::default() };
         for family in [Family::V4, Family::V6] {
-            program.set_rule(rule_index(0, family, vrid), &rule);
+            program.set_rule(rule_index(0, family, vrid), &rule, true)?;
         }
     }
     let cases = cases();

@@ -154,8 +154,10 @@ impl Plane {
     /// Takes a rule and its peers away.
     fn forget_rule(&mut self, router: &Router) {
         self.memory.rules.remove(&router.rule);
-        if let Some(program) = &mut self.program {
-            program.set_rule(router.rule, &layout::Rule::default());
+        if let Some(program) = &mut self.program
+            && let Err(why) = program.set_rule(router.rule, &layout::Rule::default(), false)
+        {
+            tracing::warn!(why = chain(&why), "forgetting a rule");
         }
         for peer in &router.peers {
             self.forget_peer(peer);
@@ -175,10 +177,12 @@ impl Plane {
             }
             self.memory.peers.insert(*key, *peer);
         }
-        if let Some(program) = &mut self.program {
-            program.set_rule(router.rule, rule);
+        let before = self.memory.rules.insert(router.rule, *rule);
+        if before != Some(*rule)
+            && let Some(program) = &mut self.program
+        {
+            program.set_rule(router.rule, rule, before.is_none()).context("writing a rule")?;
         }
-        self.memory.rules.insert(router.rule, *rule);
         Ok(())
     }
 

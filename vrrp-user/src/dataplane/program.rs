@@ -86,7 +86,7 @@ pub struct Program {
     cpus: usize,
     fast_ports: Array<MapData, u32>,
     ports: HashMap<MapData, MapPod<PortKey>, u32>,
-    rules: Shared<Rule>,
+    rules: Typed<Rule>,
     peers: HashMap<MapData, MapPod<PeerKey>, MapPod<Peer>>,
     expect: Shared<Expect>,
     seen: Shared<Seen>,
@@ -165,8 +165,6 @@ impl Program {
             .map_err(|why| LoadError::Shared { map: name::EXPECT, why })?;
         let seen = Shared::seen(descriptor(&ebpf, name::SEEN)?, routers)
             .map_err(|why| LoadError::Shared { map: name::SEEN, why })?;
-        let rules = Shared::rules(descriptor(&ebpf, name::RULES)?, ports * RULES_PER_PORT)
-            .map_err(|why| LoadError::Shared { map: name::RULES, why })?;
         let lost = Shared::numbers(descriptor(&ebpf, name::LOST)?, 1)
             .map_err(|why| LoadError::Shared { map: name::LOST, why })?;
         let errors = Shared::numbers(descriptor(&ebpf, name::ERRORS)?, routers)
@@ -175,6 +173,7 @@ impl Program {
         let cpus = nr_cpus().map_err(|(what, why)| LoadError::Cpus(what, why))?;
         let fast_ports = take(&mut ebpf, name::FAST_PORTS)?;
         let ports = take(&mut ebpf, name::PORTS)?;
+        let rules = take(&mut ebpf, name::RULES)?;
         let peers = take(&mut ebpf, name::PEERS)?;
         let counting = Some(rejects::Maps {
             all: take(&mut ebpf, name::REJECTED)?,
@@ -263,9 +262,12 @@ impl Program {
         }
     }
 
-    /// Writes a rule.
-    pub fn set_rule(&mut self, index: u32, rule: &Rule) {
-        self.rules.write(index as usize, rule);
+    /// Writes a rule. One that appears is complete before it names its router.
+    pub fn set_rule(&mut self, index: u32, rule: &Rule, appears: bool) -> Result<(), MapError> {
+        if appears {
+            self.rules.set(index, MapPod(Rule { router: 0, ..*rule }), 0)?;
+        }
+        self.rules.set(index, MapPod(*rule), 0)
     }
 
     /// Adds or changes a peer.

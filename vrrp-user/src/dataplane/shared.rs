@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::os::fd::AsFd;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{Ordering, compiler_fence, fence};
-use vrrp_common::layout::{Expect, Rule, Seen};
+use vrrp_common::layout::{Expect, Seen};
 
 /// A mapped array of `T`.
 ///
@@ -121,33 +121,6 @@ impl Shared<Expect> {
             fence(Ordering::Release);
             compiler_fence(Ordering::SeqCst);
             ptr::write_volatile(&raw mut (*at).generation, expect.generation);
-        }
-    }
-}
-
-impl Shared<Rule> {
-    /// Maps the rules for writing.
-    pub fn rules(map: impl AsFd, len: u32) -> io::Result<Self> {
-        Self::new(map, len, ProtFlags::READ | ProtFlags::WRITE)
-    }
-
-    /// Writes a rule. One that appears is complete before it names its router, and one that goes
-    /// names none first.
-    pub fn write(&mut self, index: usize, rule: &Rule) {
-        let Some(at) = self.element(index) else {
-            return;
-        };
-        // SAFETY: a mapped, aligned element; volatile, for the program reads it meanwhile.
-        unsafe {
-            if rule.router != ptr::read_volatile(&raw const (*at).router) {
-                ptr::write_volatile(&raw mut (*at).router, 0);
-            }
-            fence(Ordering::SeqCst);
-            let before = Rule { router: ptr::read_volatile(&raw const (*at).router), ..*rule };
-            ptr::write_volatile(at, before);
-            fence(Ordering::Release);
-            compiler_fence(Ordering::SeqCst);
-            ptr::write_volatile(&raw mut (*at).router, rule.router);
         }
     }
 }

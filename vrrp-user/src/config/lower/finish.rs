@@ -57,7 +57,7 @@ pub(super) fn finish(
     let version = version(&draft, family, global, findings);
     families(&draft, family, findings);
     no_addresses(node, &draft, findings);
-    let priority = draft.priority.unwrap_or(Priority::DEFAULT);
+    let priority = priority(&draft, findings);
     let preempt = preempt(&mut draft, priority, findings);
     let advert_interval = advert_interval(&draft, version, findings);
     let v2_interop = v2_interop(&draft, family, version, advert_interval, findings);
@@ -190,6 +190,21 @@ fn no_addresses(node: &Node, draft: &Draft, findings: &mut Findings) {
         findings
             .error("no-addresses", word.span, format!("`{}` has no `virtual_ipaddress`", word.text))
             .help("add one, or `no_virtual_ipaddress` if that is meant");
+    }
+}
+
+/// keepalived: who is MASTER and gives no priority has the highest, that of the owner.
+fn priority(draft: &Draft, findings: &mut Findings) -> Priority {
+    match (draft.priority, draft.master) {
+        (Some(priority), _) => priority,
+        (None, None) => Priority::DEFAULT,
+        (None, Some(span)) => {
+            findings
+                .warning("default-owner", span, "`state MASTER` without `priority` means 255")
+                .label("the owner of the addresses, whom nobody deposes")
+                .help("write `priority 255`, or another where it is no owner");
+            Priority::OWNER
+        }
     }
 }
 

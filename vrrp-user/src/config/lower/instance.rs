@@ -68,7 +68,12 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
     built("state", Shape::Value, state, "MASTER or BACKUP: whether to claim the role at start"),
     built("interface", Shape::Value, interface, "where adverts are sent and received"),
     built("virtual_router_id", Shape::Value, vrid, "1 to 255, the same on all routers"),
-    built("priority", Shape::Value, priority, "1 to 255, the highest wins; 255 owns the addresses"),
+    built(
+        "priority",
+        Shape::Value,
+        priority,
+        "1 to 255, the highest wins; 255, which `state MASTER` without a priority means, owns the addresses; otherwise 100",
+    ),
     built(
         "advert_int",
         Shape::Value,
