@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use vrrp_common::mirror::wanted;
@@ -30,11 +31,29 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How much is written at once: less than a socket takes in.
 const PART: usize = 64 << 10;
 
+/// What the clock of people may differ from where it was expected, in nanoseconds, until it counts as
+/// set: reading both clocks takes a moment, and frames must not change their order by it.
+const UNSET: u64 = 1_000_000;
+
 /// Behind whatever is not as patient.
 const NICE: i32 = 10;
 
 /// Captures at once.
 static CAPTURES: Semaphore = Semaphore::const_new(1);
+
+/// Captures that have not told their clients of the end: one, and those who end when it begins.
+static UNTOLD: AtomicUsize = AtomicUsize::new(0);
+
+/// How long the end of the daemon waits for them.
+const FAREWELL: Duration = Duration::from_millis(200);
+
+/// Waits a moment until whoever captures was told that the daemon ends.
+pub async fn told() {
+    let end = Instant::now() + FAREWELL;
+    while UNTOLD.load(Ordering::Acquire) > 0 && Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
 
 /// A capture that may begin.
 #[derive(Debug)]
@@ -81,7 +100,9 @@ impl Begun {
             let Ok(client) = blocking(client) else { return };
             // Refused nowhere: it only gives way.
             let _later = rustix::process::setpriority_process(None, NICE);
+            UNTOLD.fetch_add(1, Ordering::AcqRel);
             self.run(client);
+            UNTOLD.fetch_sub(1, Ordering::AcqRel);
         });
         if let Err(why) = started {
             tracing::warn!("no thread to capture on: {why}");
@@ -130,6 +151,7 @@ fn follow(
         let said = said_anything(client);
         let ended = look.ended();
         let mut lines = Vec::new();
+        names.look_at_the_clock();
         for shown in look.frames() {
             *frames += 1;
             lines.extend(text(&Answer::Frame(Box::new(names.frame(&shown)))));
@@ -171,12 +193,26 @@ struct Names {
     interfaces: HashMap<u32, String>,
     /// Any socket: by it the kernel is asked.
     socket: Option<OwnedFd>,
+    /// How far the clock of people is ahead of the one frames are stamped by, in nanoseconds.
+    ahead: u64,
+}
+
+fn ahead() -> u64 {
+    clock::realtime().saturating_sub(clock::monotonic().as_nanos())
 }
 
 impl Names {
     fn new(routers: Vec<Option<Name>>) -> Self {
         let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).ok();
-        Self { routers, interfaces: HashMap::new(), socket }
+        Self { routers, interfaces: HashMap::new(), socket, ahead: ahead() }
+    }
+
+    /// Notes that it was set.
+    fn look_at_the_clock(&mut self) {
+        let now = ahead();
+        if now.abs_diff(self.ahead) > UNSET {
+            self.ahead = now;
+        }
     }
 
     fn interface(&mut self, ifindex: u32) -> String {
@@ -190,9 +226,7 @@ impl Names {
     }
 
     fn frame(&mut self, shown: &Shown) -> Frame {
-        // By the difference of the clocks now, for the one of people may be set at any time.
-        let ago = clock::monotonic().since(shown.at);
-        let at = Duration::from_nanos(clock::realtime()).saturating_sub(ago);
+        let at = Duration::from_nanos(shown.at.as_nanos().saturating_add(self.ahead));
         let interface = self.interface(shown.ifindex);
         let router = shown.judged.router().and_then(|router| usize::try_from(router).ok());
         let instance = router.and_then(|router| self.routers.get(router)?.as_ref());

@@ -13,7 +13,7 @@ use crate::config::diagnostic::Severity;
 use crate::config::model::Config;
 use crate::config::place::Place;
 use crate::config::program::{Program, Scripts};
-use crate::control::server;
+use crate::control::{capture, server};
 use crate::dataplane::plane::{Plane, Settings};
 use crate::dataplane::port::XdpMode;
 use crate::net::{guard, task};
@@ -391,6 +391,7 @@ async fn serve(
     if vrrp.join().is_err() {
         tracing::error!("the loop's thread panicked");
     }
+    capture::told().await;
     let result = end.finish(telling).await;
     result.and(network)
 }
