@@ -2,7 +2,7 @@
 use super::builtin::Builtins;
 use super::findings::{Findings, Span};
 use super::token::Line;
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 use std::rc::Rc;
 
 /// A definition may use others this deep; a definition that uses itself ends here too.

@@ -2,7 +2,7 @@
 use super::finish::Spans;
 use crate::config::findings::{Findings, Span};
 use crate::config::model::{Instance, Transport};
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 

@@ -7,7 +7,7 @@ use crate::config::findings::{Findings, Span};
 use crate::config::model::{Instance, Name, TrackInterface};
 use crate::config::suggest::nearest;
 use crate::config::tracked::{Script, SyncGroup, Track, TrackedFile, TrackedProcess, Tracks};
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 use std::sync::Arc;
 use vrrp_common::ident::Priority;
 
