@@ -58,7 +58,6 @@ fn reload() {
         case("another interface, XDP", || another_interface("native")),
         case("another interface, sockets", || another_interface("off")),
         case("a broken file", broken_file),
-        case("a file that is gone", missing_file),
         case("more routers than there is room for", too_many),
         case("a backup stays a backup", backup_stays),
     ];
@@ -206,19 +205,6 @@ fn broken_file() {
     let said = daemon.mark();
     daemon.reload(&file("", &[plain(), second()]));
     daemon.wait_state(said, "VI_2", "MASTER", SOON);
-}
-
-fn missing_file() {
-    let bed = Bed::new();
-    let wire = bed.port.capture();
-    let daemon = Daemon::start(Kind::Xvrrp, &bed.us, &file("", &[plain()]));
-    daemon.wait_state(0, "VI_1", "MASTER", SOON);
-    let (said, mark) = (daemon.mark(), wire.mark());
-    std::fs::remove_file(daemon.file()).expect("it was there");
-    daemon.hang_up();
-    daemon.wait_log(said, "vrrp.conf", SOON);
-    std::thread::sleep(WHILE);
-    undisturbed(&daemon, said, &wire, mark);
 }
 
 /// One router too many would hear nobody and be a second master.

@@ -8,7 +8,8 @@
 //!     `rule_message`, `change` what they mean with `path`
 //!   - `table`: what is in the kernel
 //!   - `reconcile`: what has to be done, with `slots`, `entry`, `look`, `routing`, `promote`,
-//!     `patience`; `routing` is of `routes` and `rules`
+//!     `patience`; `routing` is of `routes` and `rules`, both of
+//!     `owners`
 //!   - `announce`: when addresses are announced
 //! - [`guard`]: addresses that take no packets, as a table of rules (`ruleset`) told to the
 //!   kernel by `nft`
@@ -28,6 +29,7 @@ mod message;
 pub mod namespace;
 mod netlink;
 mod nft;
+mod owners;
 mod path;
 mod patience;
 mod promote;

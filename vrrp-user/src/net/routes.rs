@@ -1,5 +1,6 @@
 //! Which routes have to be added and removed so that the kernel has those that are wanted.
 use super::change::{Change, Operation, Outcome, Refusal, Told};
+use super::owners::Owners;
 use super::path::{Head, Path, Possible, every, possible};
 use super::routing::Repair;
 use super::table::Table;
@@ -10,25 +11,10 @@ use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use vrrp_common::ident::RouterId;
 
-#[derive(Clone, Debug)]
-struct Item {
-    route: Route,
-    presence: Presence,
-    /// Adding it was tried since the router took over.
-    tried: bool,
-}
-
-#[derive(Debug)]
-struct Owner {
-    own: bool,
-    no_repair: bool,
-    items: Vec<Item>,
-}
-
 /// Routes of every router.
 #[derive(Default, Debug)]
 pub(crate) struct Routes {
-    owners: BTreeMap<RouterId, Owner>,
+    owners: Owners<Route>,
     /// Routes nobody has any more, to be removed where they are present.
     orphans: Vec<Route>,
     /// Routes being added, and for whom.
@@ -43,45 +29,25 @@ pub(crate) struct Routes {
 
 impl Routes {
     pub(crate) fn set(&mut self, id: RouterId, instance: &Instance, own: bool) {
-        let former = self.owners.remove(&id).map(|owner| owner.items).unwrap_or_default();
-        let kept = |route: &Route| former.iter().find(|item| item.route == *route).cloned();
-        let items: Vec<Item> = instance
-            .routes
-            .iter()
-            .map(|route| {
-                let fresh =
-                    || Item { route: route.clone(), presence: Presence::Absent, tried: false };
-                kept(route).unwrap_or_else(fresh)
-            })
-            .collect();
-        let gone = former.into_iter().map(|item| item.route);
-        self.orphans.extend(gone.filter(|route| !instance.routes.contains(route)));
-        self.owners.insert(id, Owner { own, no_repair: instance.no_repair, items });
+        let wanted = instance.routes.iter().cloned();
+        self.orphans.extend(self.owners.set(id, (own, instance.no_repair), wanted));
         self.outdated = true;
     }
 
     pub(crate) fn forget(&mut self, id: RouterId) {
-        if let Some(owner) = self.owners.remove(&id) {
-            self.orphans.extend(owner.items.into_iter().map(|item| item.route));
-        }
+        self.orphans.extend(self.owners.forget(id));
     }
 
     pub(crate) fn own(&mut self, id: RouterId, own: bool) {
-        if let Some(owner) = self.owners.get_mut(&id) {
-            owner.own = own;
-            for item in &mut owner.items {
-                item.tried = false;
-            }
-        }
+        self.owners.own(id, own);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.orphans.is_empty() && self.owners.values().all(|owner| owner.items.is_empty())
+        self.orphans.is_empty() && self.owners.is_empty()
     }
 
     pub(crate) fn report(&self, id: RouterId) -> Vec<Presence> {
-        let items = self.owners.get(&id).map(|owner| owner.items.as_slice()).unwrap_or_default();
-        items.iter().map(|item| item.presence.clone()).collect()
+        self.owners.report(id)
     }
 
     /// Whether a route leads where one that matters does.
@@ -105,8 +71,7 @@ impl Routes {
         if !std::mem::take(&mut self.outdated) {
             return false;
         }
-        let items = self.owners.values().flat_map(|owner| &owner.items);
-        let routes: Vec<&Route> = items.map(|item| &item.route).chain(&self.orphans).collect();
+        let routes: Vec<&Route> = self.owners.wanted().chain(&self.orphans).collect();
         let heads: BTreeSet<Head> = routes.iter().map(|route| Head::of(route)).collect();
         let protocols: BTreeSet<u8> =
             routes.iter().map(|route| route.protocol.unwrap_or(PROTOCOL)).collect();
@@ -129,26 +94,26 @@ impl Routes {
         let mut adds = Vec::new();
         let mut removes = BTreeSet::new();
         self.asked.clear();
-        for (id, owner) in &mut self.owners {
+        for (id, owner) in self.owners.iter_mut() {
             for (number, item) in owner.items.iter_mut().enumerate() {
                 if !owner.own {
-                    unwanted.push(item.route.clone());
-                    item.settle(Presence::Absent, *id, touched);
+                    unwanted.push(item.what.clone());
+                    item.settle(Presence::Absent, id, touched);
                     continue;
                 }
-                let (path, there) = match possible(&item.route, table) {
+                let (path, there) = match possible(&item.what, table) {
                     Possible::Later(presence) => {
                         item.tried |= owner.no_repair;
-                        item.settle(presence, *id, touched);
+                        item.settle(presence, id, touched);
                         continue;
                     }
                     Possible::Now(path, there) => (path, there),
                 };
                 let present = table.routes(&path.head);
                 // One the kernel has dropped in time is not to come back.
-                let once = owner.no_repair || item.route.expires.is_some();
+                let once = owner.no_repair || item.what.expires.is_some();
                 if present.iter().any(|actual| path.is(actual)) {
-                    item.settle(there, *id, touched);
+                    item.settle(there, id, touched);
                 } else if !item.tried || !once && allows(Repair::Route(path.clone())) {
                     item.tried = true;
                     // What is left of it, without the ways that came back.
@@ -157,9 +122,9 @@ impl Routes {
                     if asked.is_empty() {
                         adds.push(Operation::AddRoute(path.clone()));
                     }
-                    asked.push((*id, number));
+                    asked.push((id, number));
                 } else {
-                    item.wait(*id, touched);
+                    item.wait(id, touched);
                 }
                 wanted.entry(path.head).or_default().push(path);
             }
@@ -203,7 +168,7 @@ impl Routes {
             table.apply(Change::Route(path.now(), Told::Listed));
         }
         for (id, number) in self.asked.remove(path).unwrap_or_default() {
-            let Some(owner) = self.owners.get_mut(&id) else { continue };
+            let Some(owner) = self.owners.get_mut(id) else { continue };
             let Some(item) = owner.items.get_mut(number) else { continue };
             let presence = match outcome {
                 Err(refusal) if !there => match refusal.errno {
@@ -214,27 +179,11 @@ impl Routes {
                     Errno::NODEV => Presence::PendingNoDevice,
                     _ => Presence::Failed(refusal.to_string()),
                 },
-                _ => match possible(&item.route, table) {
+                _ => match possible(&item.what, table) {
                     Possible::Now(_, presence) | Possible::Later(presence) => presence,
                 },
             };
             item.settle(presence, id, touched);
-        }
-    }
-}
-
-impl Item {
-    /// It is not there, and not put back now. One that was refused remains so.
-    fn wait(&mut self, id: RouterId, touched: &mut BTreeSet<RouterId>) {
-        if matches!(self.presence, Presence::Present | Presence::PendingLinkDown) {
-            self.settle(Presence::Absent, id, touched);
-        }
-    }
-
-    fn settle(&mut self, presence: Presence, id: RouterId, touched: &mut BTreeSet<RouterId>) {
-        if self.presence != presence {
-            self.presence = presence;
-            touched.insert(id);
         }
     }
 }

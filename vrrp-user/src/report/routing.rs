@@ -33,7 +33,8 @@ pub fn route(route: &Route) -> String {
     text
 }
 
-fn part(text: &mut String, word: &str, value: Option<impl std::fmt::Display>) {
+/// Adds a word with its value, where there is one.
+pub(super) fn part(text: &mut String, word: &str, value: Option<impl std::fmt::Display>) {
     if let Some(value) = value {
         // Writing to a string cannot fail.
         let _ = write!(text, " {word} {value}");

@@ -231,6 +231,9 @@ fn backups_that_would_have_to_look_soon_look_at_once() {
     assert_eq!(rig.engine.deadline(), Some(heard + DOWN));
     let states = |rig: &Rig| rig.engine.snapshot().iter().map(|r| r.state).collect::<Vec<_>>();
     assert_eq!(states(&rig), [State::Backup, State::Backup]);
+    // Reports say when they are due now, though neither has acted.
+    let due = |rig: &Rig| rig.engine.snapshot().iter().map(|r| r.deadline).collect::<Vec<_>>();
+    assert_eq!(due(&rig), [Some(heard + DOWN); 2]);
     // From then on the second is silent: it is looked at early, and takes over on time.
     let later = heard + 3000 * MS;
     let first = Two([stamp(later, one), stamp(heard, two)]);

@@ -2,6 +2,7 @@
 use super::address::prefixed;
 use crate::config::routing::{MAIN, NextHop, Order, PROTOCOL, Route, RouteKind, Rule, RuleAction};
 use crate::config::routing::{Metrics, metric};
+use crate::report::routing::part;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use vrrp_common::ident::Family;
@@ -24,18 +25,12 @@ pub fn route(route: &Route) -> String {
     if let Some((from, length)) = route.from {
         let _ = write!(text, " from {}", prefixed(from, length));
     }
-    if let Some(source) = route.source {
-        let _ = write!(text, " src {source}");
-    }
-    if let Some(tos) = route.tos {
-        let _ = write!(text, " tos {tos}");
-    }
+    part(&mut text, "src", route.source);
+    part(&mut text, "tos", route.tos);
     if let Some(via) = route.via {
         let _ = write!(text, " via {}", gateway(via));
     }
-    if let Some(dev) = &route.dev {
-        let _ = write!(text, " dev {dev}");
-    }
+    part(&mut text, "dev", route.dev.as_deref());
     if route.table != MAIN {
         let _ = write!(text, " table {}", route.table);
     }
@@ -44,12 +39,8 @@ pub fn route(route: &Route) -> String {
     if let Some(protocol) = protocol.or((!route.no_track).then_some(PROTOCOL)) {
         let _ = write!(text, " proto {protocol}");
     }
-    if let Some(scope) = route.scope {
-        let _ = write!(text, " scope {scope}");
-    }
-    if let Some(metric) = route.metric {
-        let _ = write!(text, " metric {metric}");
-    }
+    part(&mut text, "scope", route.scope);
+    part(&mut text, "metric", route.metric);
     if route.onlink && route.destination.is_ipv4() {
         text.push_str(" onlink");
     }
@@ -80,9 +71,7 @@ pub fn route(route: &Route) -> String {
     if route.no_track || route.dev.is_none() {
         text.push_str(" no_track");
     }
-    if let Some(group) = &route.track_group {
-        let _ = write!(text, " track_group {group}");
-    }
+    part(&mut text, "track_group", route.track_group.as_deref());
     text
 }
 
@@ -95,12 +84,8 @@ fn next_hop(text: &mut String, hop: &NextHop) {
     if let Some(via) = hop.via {
         let _ = write!(text, " via {}", gateway(via));
     }
-    if let Some(dev) = &hop.dev {
-        let _ = write!(text, " dev {dev}");
-    }
-    if let Some(weight) = hop.weight {
-        let _ = write!(text, " weight {weight}");
-    }
+    part(text, "dev", hop.dev.as_deref());
+    part(text, "weight", hop.weight);
     if hop.onlink {
         text.push_str(" onlink");
     }
@@ -190,35 +175,25 @@ pub fn rule(rule: &Rule) -> String {
             let _ = write!(text, "/0x{mask:x}");
         }
     }
-    let mut part = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            let _ = write!(text, " {name} {value}");
-        }
-    };
     let range = |(first, last): (u32, u32)| format!("{first}-{last}");
     let wide = |(first, last): (u16, u16)| (u32::from(first), u32::from(last));
-    part("iif", rule.iif.as_deref().map(str::to_owned));
-    part("oif", rule.oif.as_deref().map(str::to_owned));
-    part("suppress_prefixlen", rule.suppress_prefix.map(|length| length.to_string()));
-    part("suppress_ifgroup", rule.suppress_group.map(|group| group.to_string()));
-    part("tunnel-id", (rule.tunnel != 0).then(|| rule.tunnel.to_string()));
-    part("uidrange", rule.users.map(range));
+    part(&mut text, "iif", rule.iif.as_deref());
+    part(&mut text, "oif", rule.oif.as_deref());
+    part(&mut text, "suppress_prefixlen", rule.suppress_prefix);
+    part(&mut text, "suppress_ifgroup", rule.suppress_group);
+    part(&mut text, "tunnel-id", (rule.tunnel != 0).then_some(rule.tunnel));
+    part(&mut text, "uidrange", rule.users.map(range));
     if rule.action == RuleAction::L3mdev {
         text.push_str(" l3mdev");
     }
-    let mut part = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            let _ = write!(text, " {name} {value}");
-        }
-    };
     let protocol = rule.protocol.filter(|_| rule.no_track);
     let protocol = protocol.or((!rule.no_track).then_some(PROTOCOL));
-    part("protocol", protocol.map(|protocol| protocol.to_string()));
-    part("ipproto", rule.ip_protocol.map(|protocol| protocol.to_string()));
-    part("sport", rule.source_ports.map(wide).map(range));
-    part("dport", rule.destination_ports.map(wide).map(range));
+    part(&mut text, "protocol", protocol);
+    part(&mut text, "ipproto", rule.ip_protocol);
+    part(&mut text, "sport", rule.source_ports.map(wide).map(range));
+    part(&mut text, "dport", rule.destination_ports.map(wide).map(range));
     let realms = || format!("{}/{}", rule.realms >> 16, rule.realms & 0xffff);
-    part("realms", (rule.realms != 0).then(realms));
+    part(&mut text, "realms", (rule.realms != 0).then(realms));
     text.push_str(&match rule.action {
         RuleAction::Table(table) => format!(" lookup {table}"),
         RuleAction::L3mdev => " lookup 0".to_owned(),
@@ -231,9 +206,7 @@ pub fn rule(rule: &Rule) -> String {
     if rule.no_track {
         text.push_str(" no_track");
     }
-    if let Some(group) = &rule.track_group {
-        let _ = write!(text, " track_group {group}");
-    }
+    part(&mut text, "track_group", rule.track_group.as_deref());
     text
 }
 
