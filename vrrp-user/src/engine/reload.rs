@@ -13,7 +13,6 @@ use crate::config::model::{Config, Instance, Name, Transport, Vip};
 use crate::config::tracked::SyncGroup;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 use vrrp_common::ident::{RouterId, Version};
 use vrrp_common::time::Instant;
 
@@ -181,10 +180,8 @@ impl Router {
         self.carry_prevented(&vips, &counts, cx.world);
         // Counted from the first lower advert, as it is.
         let (before, after) = (old.preempt_delay, self.instance.preempt_delay);
-        self.patient_until = self.patient_until.and_then(|until| {
-            let begun = until.as_nanos().saturating_sub(nanos(before));
-            (!after.is_zero()).then(|| Instant::from_nanos(begun.saturating_add(nanos(after))))
-        });
+        self.patient_until =
+            self.patient_until.filter(|_| !after.is_zero()).map(|until| until - before + after);
         match self.state {
             State::Backup => {
                 // Version 2 takes no other interval than ours; version 3 follows the master's.
@@ -237,10 +234,6 @@ fn same_router(old: &Instance, new: &Instance) -> bool {
         && old.interface == new.interface
         && old.family == new.family
         && old.version == new.version
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The number of the router at `index`. There is memory for fewer than 2^32 routers.

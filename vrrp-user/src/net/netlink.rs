@@ -88,8 +88,8 @@ impl Netlink {
         })
     }
 
-    /// Hears of routes and rules too; `true` where it did not before. Not from the start: a router may learn a
-    /// million of them.
+    /// Hears of routes and rules too; `true` where it did not before. Not from the start: a router may
+    /// learn a million of them.
     pub(crate) fn follow_routes(&mut self) -> io::Result<bool> {
         let first = !self.follows_routes;
         if first {

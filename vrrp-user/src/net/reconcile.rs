@@ -321,7 +321,7 @@ impl Reconciler {
 
     /// Whether adding it puts back what was there.
     fn is_repair(&self, slot: &Slot) -> bool {
-        self.slots.users(slot).unwrap_or_default().iter().any(|(id, number)| {
+        self.users(slot).iter().any(|(id, number)| {
             let entry = self.routers.get(id).and_then(|router| router.entries.get(*number));
             entry.is_some_and(Entry::is_repair)
         })
@@ -340,7 +340,7 @@ impl Reconciler {
 
     /// An address the owner's interface (priority 255) has of its own accord is not ours to remove.
     fn is_own(&self, slot: &Slot, held: &Held) -> bool {
-        let users = self.slots.users(slot).unwrap_or_default();
+        let users = self.users(slot);
         let owner = |id: &RouterId| {
             self.routers.get(id).is_some_and(|router| router.instance.priority == Priority::OWNER)
         };
@@ -359,7 +359,7 @@ impl Reconciler {
         } else {
             self.failed.remove(slot);
         }
-        let users = self.slots.users(slot).unwrap_or_default().to_vec();
+        let users = self.users(slot).to_vec();
         if users.is_empty() && !matches!(presence, Presence::Failed(_)) {
             self.slots.remove(slot);
             self.patience.forget(slot);
@@ -417,7 +417,7 @@ impl Reconciler {
         };
         for slot in self.slots_at(place) {
             self.made.forget(&slot);
-            for (id, number) in self.slots.users(&slot).unwrap_or_default().to_vec() {
+            for (id, number) in self.users(&slot).to_vec() {
                 let Some(router) = self.routers.get_mut(&id).filter(|router| router.own) else {
                     continue;
                 };

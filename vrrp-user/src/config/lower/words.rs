@@ -51,6 +51,12 @@ pub(super) fn any_base(text: &str) -> Option<u32> {
     }
 }
 
+/// A number of one byte, or a name for it.
+fn numbered(word: &Word, names: &[(&str, u8)]) -> Option<u8> {
+    let named = names.iter().find(|(name, _)| *name == &*word.text).map(|(_, number)| *number);
+    named.or_else(|| any_base(&word.text)?.try_into().ok())
+}
+
 /// A routing table; of names those the kernel has.
 pub(super) fn table(word: &Word, findings: &mut Findings) -> Option<u32> {
     let known = match &*word.text {
@@ -92,8 +98,7 @@ pub(super) fn protocol(word: &Word, findings: &mut Findings) -> Option<u8> {
         ("rip", 189),
         ("eigrp", 192),
     ];
-    let named = NAMES.iter().find(|(name, _)| *name == &*word.text).map(|(_, number)| *number);
-    let known = named.or_else(|| any_base(&word.text).and_then(|number| number.try_into().ok()));
+    let known = numbered(word, &NAMES);
     if known.is_none() {
         findings
             .error("bad-protocol", word.span, format!("`{}` is not a protocol", word.text))
@@ -127,8 +132,7 @@ pub(super) fn tos(word: &Word, findings: &mut Findings) -> Option<u8> {
         ("CS6", 0xc0),
         ("CS7", 0xe0),
     ];
-    let named = NAMES.iter().find(|(name, _)| *name == &*word.text).map(|(_, number)| *number);
-    let known = named.or_else(|| any_base(&word.text).and_then(|number| number.try_into().ok()));
+    let known = numbered(word, &NAMES);
     match known {
         Some(tos) if tos & 3 == 0 => Some(tos),
         Some(_) => {
