@@ -283,6 +283,16 @@ impl Daemon {
         (status.success(), told)
     }
 
+    /// Changes what it logs.
+    #[track_caller]
+    pub fn set_log(&self, filter: &str) {
+        let control = self.directory.join("control");
+        let arguments =
+            ["log".as_ref(), filter.as_ref(), "--control".as_ref(), control.as_os_str()];
+        let (status, told) = xvrrp(&arguments);
+        assert!(status.success(), "log {filter}: {told}");
+    }
+
     /// SIGHUP.
     pub fn hang_up(&self) {
         self.signal(Signal::HUP);

@@ -1,10 +1,14 @@
 //! What do the routers of a test share: one Ethernet segment.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use super::capture::Capture;
 use super::netns::Namespace;
 use super::socket::RawSocket;
+use super::wait::eventually;
+
+const SOON: Duration = Duration::from_secs(20);
 
 /// A bridge in a namespace of its own.
 #[derive(Debug)]
@@ -41,6 +45,10 @@ impl Switch {
             .ip(&format!("link add {name} type veth peer name {dev} netns {}", router.name()));
         self.namespace.ip(&format!("link set {name} master br0 up"));
         router.ip(&format!("link set {dev} up"));
+        // Asked for by name the kernel says at once what it would otherwise tell up to a second later.
+        eventually(SOON, "a link that works", || {
+            router.ip(&format!("link show dev {dev}")).contains(" state UP ").then_some(())
+        });
         Port { switch: Arc::clone(&self.namespace), name }
     }
 

@@ -125,7 +125,7 @@ impl Bed {
         daemon.wait_state(0, "VI_1", "MASTER", SOON);
         self.wait_owned();
         for (wire, address) in [(&near, self.bare_own()), (wire, self.bare())] {
-            eventually(SOON, "the first announcements", || {
+            eventually(SOON, &format!("the first announcements of {address}"), || {
                 (wire.announcements(0, address).len() >= REPEAT).then_some(())
             });
         }
