@@ -207,7 +207,12 @@ impl Node {
     /// Its deadline has come.
     pub fn wake(&mut self, now: Instant, deeds: &mut Vec<Deed>) {
         self.wakes += 1;
-        self.tell(now, Input::Deadline, deeds);
+        // As the daemon: as a rule the master of a backup lives, and that is all.
+        let Some(engine) = &mut self.engine else { return };
+        engine.look(now, &self.dataplane);
+        if engine.deadline().is_none_or(|deadline| deadline <= now) {
+            self.tell(now, Input::Deadline, deeds);
+        }
     }
 
     fn drain(&mut self, now: Instant, deeds: &mut Vec<Deed>) {

@@ -150,12 +150,7 @@ impl AdvertLoop {
         }; 16];
         while !self.stopping {
             self.watch();
-            self.arm()?;
-            let count = match epoll::wait(&self.epoll, &mut ready[..], None) {
-                Ok(count) => count,
-                Err(rustix::io::Errno::INTR) => continue,
-                Err(e) => return Err(e).context("epoll"),
-            };
+            let count = self.wait(&mut ready)?;
             let woken = |key: u64| ready[..count].iter().any(|event| event.data.u64() == key);
             let due = self.engine.deadline().is_some_and(|deadline| deadline <= clock::now());
             if woken(PLANE) {
@@ -200,9 +195,34 @@ impl AdvertLoop {
         self.watched = wanted;
     }
 
-    /// Sets the one timer to the next deadline.
-    fn arm(&self) -> anyhow::Result<()> {
-        let next = self.engine.deadline().into_iter().chain(self.proposals.deadline()).min();
+    /// Waits until there is something to do.
+    fn wait(&mut self, ready: &mut [epoll::Event]) -> anyhow::Result<usize> {
+        loop {
+            self.arm(self.next())?;
+            let count = match epoll::wait(&self.epoll, &mut *ready, None) {
+                Ok(count) => count,
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(e) => return Err(e).context("epoll"),
+            };
+            // As a rule it is the time of a backup, whose master lives, and that was all.
+            if ready[..count].iter().all(|event| event.data.u64() == TIMER) {
+                let now = clock::now();
+                self.engine.look(now, &*self.plane);
+                if self.next().is_some_and(|next| next > now) {
+                    continue;
+                }
+            }
+            return Ok(count);
+        }
+    }
+
+    /// When there is something to do without being told.
+    fn next(&self) -> Option<Instant> {
+        self.engine.deadline().into_iter().chain(self.proposals.deadline()).min()
+    }
+
+    /// Sets the one timer.
+    fn arm(&self, next: Option<Instant>) -> anyhow::Result<()> {
         let nanos = next.map_or(0, |deadline| deadline.as_nanos().max(1));
         let value = Timespec {
             tv_sec: i64::try_from(nanos / 1_000_000_000)?,

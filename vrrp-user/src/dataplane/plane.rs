@@ -23,7 +23,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use vrrp_common::counter::Counter;
 use vrrp_common::ident::RouterId;
-use vrrp_common::layout::{self, Counts, Expect, LARGE_EVENT, PeerKey, rule_index};
+use vrrp_common::layout::{self, Counts, Expect, LARGE_EVENT, PeerKey, Seen, rule_index};
 use vrrp_common::mirror::Judged;
 use vrrp_common::time::Instant;
 use vrrp_common::wire::check::{Meaning, Owner, Verdict};
@@ -207,11 +207,17 @@ impl Plane {
 
 impl Heard for Plane {
     fn stamp(&self, router: RouterId) -> Stamp {
-        let xdp = self.program.as_ref().map(|program| program.seen(router.index()));
+        let program = self.program.as_ref();
+        let mut last = program.map_or(Seen::default(), |program| program.seen(router.index()));
         // The sockets heard nothing, as a rule.
-        let heard = !self.memory.seen.is_empty();
-        let socket = heard.then(|| self.memory.seen.get(&router.0).copied()).flatten();
-        let last = xdp.into_iter().chain(socket).max_by_key(|seen| seen.at).unwrap_or_default();
+        if !self.memory.seen.is_empty() {
+            last = self
+                .memory
+                .seen
+                .get(&router.0)
+                .filter(|seen| seen.at >= last.at)
+                .map_or(last, |s| *s);
+        }
         stamp(last.at, last.generation)
     }
 }

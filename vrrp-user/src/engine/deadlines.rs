@@ -1,5 +1,4 @@
 //! Whose timer ends next: a binary heap with one entry a router, indexed by router.
-use std::collections::VecDeque;
 use vrrp_common::ident::RouterId;
 use vrrp_common::time::Instant;
 
@@ -12,9 +11,6 @@ pub(super) struct Deadlines {
     heap: Vec<(Instant, RouterId)>,
     /// Where in `heap` each router is.
     places: Vec<u32>,
-    /// Room for [`Self::postpone`], kept because that is all a loop of backups does.
-    looking: VecDeque<usize>,
-    postponed: Vec<usize>,
 }
 
 impl Deadlines {
@@ -29,33 +25,15 @@ impl Deadlines {
         self.heap.get(place as usize).map(|(deadline, _)| *deadline)
     }
 
-    /// Puts off those deadlines that are not after `end`, at most `most` of them, where `later` says
-    /// until when.
-    pub(super) fn postpone(
-        &mut self,
-        end: Instant,
-        most: usize,
-        mut later: impl FnMut(RouterId) -> Option<Instant>,
-    ) {
-        // Places that may hold one, in rising order: below a later deadline there is none.
-        let mut looked = 0;
-        self.looking.clear();
-        self.looking.push_back(0);
-        while let Some(place) = self.looking.pop_front().filter(|_| looked < most) {
-            let Some((deadline, router)) = self.heap.get_mut(place).filter(|(at, _)| *at <= end)
-            else {
-                continue;
-            };
-            looked += 1;
-            self.looking.extend([2 * place + 1, 2 * place + 2]);
-            if let Some(at) = later(*router).filter(|at| at > deadline) {
-                *deadline = at;
-                self.postponed.push(place);
+    /// Everyone whose deadline is not after `end`, in no particular order.
+    pub(super) fn due(&self, end: Instant, mut each: impl FnMut(RouterId)) {
+        // Below a later deadline there is none.
+        let mut places = vec![0];
+        while let Some(place) = places.pop() {
+            if let Some((_, router)) = self.heap.get(place).filter(|(at, _)| *at <= end) {
+                each(*router);
+                places.extend([2 * place + 1, 2 * place + 2]);
             }
-        }
-        // Children first: what is below a place is in order when the place is looked at.
-        while let Some(place) = self.postponed.pop() {
-            self.sink(place);
         }
     }
 
@@ -155,38 +133,15 @@ mod tests {
                 };
                 let expected = model.iter().map(|(router, at)| (*at, *router)).min();
                 prop_assert_eq!(deadlines.first(), expected);
+                let end = Instant::from_nanos(25);
+                let mut due = Vec::new();
+                deadlines.due(end, |router| due.push(router));
+                due.sort_unstable();
+                let model_due = model.iter().filter(|(_, at)| **at <= end);
+                prop_assert_eq!(due, model_due.map(|(router, _)| *router).collect::<Vec<_>>());
                 for router in (0..41).map(RouterId) {
                     prop_assert_eq!(deadlines.of(router), model.get(&router).copied());
                 }
-            }
-        }
-
-        #[test]
-        fn what_is_put_off_keeps_its_order(
-            start in prop::collection::vec(0u64..50, 1..200),
-            later in prop::collection::vec(prop::option::of(0u64..90), 200),
-            end in 0u64..50,
-            most in 0usize..250,
-        ) {
-            let mut deadlines = Deadlines::default();
-            for (router, at) in (0..).map(RouterId).zip(&start) {
-                deadlines.set(router, Some(Instant::from_nanos(*at)));
-            }
-            let mut looked = Vec::new();
-            deadlines.postpone(Instant::from_nanos(end), most, |router| {
-                looked.push(router);
-                later[router.index()].map(Instant::from_nanos)
-            });
-            let due = start.iter().filter(|at| **at <= end).count();
-            prop_assert_eq!(looked.len(), due.min(most));
-            let mut model: Vec<_> = (0..).map(RouterId).zip(&start).map(|(router, at)| {
-                let put_off = later[router.index()].filter(|_| looked.contains(&router));
-                (Instant::from_nanos(put_off.unwrap_or(0).max(*at)), router)
-            }).collect();
-            model.sort_unstable();
-            for (at, router) in model {
-                prop_assert_eq!(deadlines.first(), Some((at, router)));
-                deadlines.set(router, None);
             }
         }
     }

@@ -20,6 +20,7 @@ impl Engine {
         self.running.hash(into);
         self.links.digest(now, into);
         self.objects.digest(now, into);
+        self.watches.first().map(|at| from(now, at)).hash(into);
         for (router, number) in self.routers.iter().zip(0..) {
             router.is_some().hash(into);
             if let Some(router) = router {
@@ -27,7 +28,7 @@ impl Engine {
                 let stamp = heard.stamp(id);
                 // Whether a stamp that moves the timer and nothing else was heard already is all one.
                 let mut router = Cow::Borrowed(router);
-                if self.watches.get(id.index()).is_some_and(|watch| watch.due(stamp).is_some()) {
+                if self.watches.watch(id).is_some_and(|watch| watch.due(stamp).is_some()) {
                     let world = World { links: &self.links, objects: &self.objects };
                     let (outputs, generations) = (&mut VecDeque::new(), &mut { self.generations });
                     let mut cx = Context { now, id, world, outputs, generations };
@@ -35,7 +36,7 @@ impl Engine {
                 }
                 router.digest(now, stamp, self.generations, into);
                 // When it is looked at next.
-                self.deadlines.of(id).map(|at| from(now, at)).hash(into);
+                self.deadline_of(id).map(|at| from(now, at)).hash(into);
             }
         }
     }

@@ -39,14 +39,10 @@ use machine::Event;
 use output::Output;
 use router::{Context, Router};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::time::Duration;
 use tracked::Objects;
 use vrrp_common::ident::RouterId;
 use vrrp_common::time::Instant;
-use watch::Watch;
-
-/// Routers looked at before their time at once: what is due must not wait for long.
-const LOOKED_AT: usize = 4096;
+use watch::Watches;
 
 /// Every router of one process.
 #[derive(Clone, Default)]
@@ -61,9 +57,9 @@ pub struct Engine {
     groups: HashMap<Name, Group>,
     /// Groups one of whose members stands otherwise than before this input, and which.
     unsettled: BTreeMap<Name, Cause>,
+    /// Of routers that are not looked at together.
     deadlines: Deadlines,
-    /// By number, as far as somebody has one.
-    watches: Vec<Watch>,
+    watches: Watches,
     outputs: VecDeque<Output>,
     /// The last generation given to an expectation, of whichever router.
     generations: u32,
@@ -91,23 +87,23 @@ impl Engine {
             }
             Input::Addresses { name, addresses } => {
                 if self.links.set_addresses(&name, addresses) {
-                    self.look(now, &self.links.routers(&name), heard);
+                    self.look_at(now, &self.links.routers(&name), heard);
                 }
             }
             Input::Lost { router, address } => self.lost(now, router, address, heard),
             Input::Script { name, succeeded } => {
                 if self.objects.script(&name, succeeded) {
-                    self.look(now, &self.objects.of_script(&name), heard);
+                    self.look_at(now, &self.objects.of_script(&name), heard);
                 }
             }
             Input::File { name, value } => {
                 if self.objects.file(&name, value) {
-                    self.look(now, &self.objects.of_file(&name), heard);
+                    self.look_at(now, &self.objects.of_file(&name), heard);
                 }
             }
             Input::Processes { name, count } => {
                 if self.objects.processes(now, &name, count) {
-                    self.look(now, &self.objects.of_process(&name), heard);
+                    self.look_at(now, &self.objects.of_process(&name), heard);
                 }
             }
             Input::Placed { router, placed } => self.with(now, router, |router, cx| {
@@ -146,7 +142,26 @@ impl Engine {
     /// When [`Input::Deadline`] is due.
     pub fn deadline(&self) -> Option<Instant> {
         let router = self.deadlines.first().map(|(deadline, _)| deadline);
-        [router, self.links.deadline(), self.objects.deadline()].into_iter().flatten().min()
+        let together = self.watches.first();
+        let (links, objects) = (self.links.deadline(), self.objects.deadline());
+        [router, together, links, objects].into_iter().flatten().min()
+    }
+
+    /// Puts off the deadlines of backups on whose masters the dataplane has heard, as far as they are
+    /// due at `now` or looked at with one who is. Nothing else changes, so it may be asked for at any
+    /// time: to know that nobody is due, after all, costs far less than to act.
+    pub fn look(&mut self, now: Instant, heard: &dyn Heard) {
+        let Self { deadlines, watches, .. } = self;
+        let mut alone = Vec::new();
+        deadlines.due(now, |router| alone.push(router));
+        for router in alone {
+            match watches.look_again(now, router, heard) {
+                (true, _) => deadlines.set(router, None),
+                (false, Some(due)) => deadlines.set(router, Some(due)),
+                (false, None) => {}
+            }
+        }
+        watches.look(now, heard, |router, due| deadlines.set(router, Some(due)));
     }
 
     /// The number of the router with this name.
@@ -196,7 +211,7 @@ impl Engine {
     }
 
     /// Something that these routers track changed.
-    fn look(&mut self, now: Instant, routers: &[RouterId], heard: &dyn Heard) {
+    fn look_at(&mut self, now: Instant, routers: &[RouterId], heard: &dyn Heard) {
         for router in routers {
             self.with(now, *router, |router, cx| {
                 router.catch_up(cx, heard);
@@ -231,9 +246,9 @@ impl Engine {
             self.link_changed(now, &name, change, heard);
         }
         while let Some(name) = self.objects.expire(now) {
-            self.look(now, &self.objects.of_process(&name), heard);
+            self.look_at(now, &self.objects.of_process(&name), heard);
         }
-        let horizon = self.postpone(now, usize::MAX, heard).map(|down| now + down * 2 / 3);
+        self.look(now, heard);
         let mut late_since = self.late_since;
         // Each round moves a deadline past `now`; a period of no length counts as a nanosecond.
         while let Some((deadline, router)) = self.deadlines.first()
@@ -246,25 +261,11 @@ impl Engine {
             });
         }
         self.late_since = late_since;
-        // Where one backup has heard its master, others that would have to look soon have heard theirs
-        // too, and to look now spares a wake-up for each; none is due again before. Nobody's advert
-        // waits for that.
-        if let Some(horizon) = horizon.filter(|_| self.outputs.is_empty()) {
-            self.postpone(horizon, LOOKED_AT, heard);
-        }
     }
 
-    /// Puts off the deadlines of backups on whose masters the dataplane has heard meanwhile. Looking
-    /// early changes nothing else. The longest Active_Down_Interval of those, if there are any.
-    fn postpone(&mut self, end: Instant, most: usize, heard: &dyn Heard) -> Option<Duration> {
-        let Self { deadlines, watches, .. } = self;
-        let mut longest = None;
-        deadlines.postpone(end, most, |router| {
-            let (deadline, down) = watches.get(router.index())?.due(heard.stamp(router))?;
-            longest = longest.max(Some(down));
-            Some(deadline)
-        });
-        longest
+    /// When a router is looked at next.
+    fn deadline_of(&self, router: RouterId) -> Option<Instant> {
+        self.watches.of(router).or_else(|| self.deadlines.of(router))
     }
 
     /// Lets one router act, if there is such a one, and draws the conclusions: its own, or later
@@ -297,10 +298,8 @@ impl Engine {
         let Some(Some(router)) = routers.get_mut(id.index()) else { return };
         let world = World { links, objects };
         act(router, &mut Context { now, id, world, outputs, generations });
-        deadlines.set(id, router.deadline());
-        if watches.len() <= id.index() {
-            watches.resize(id.index() + 1, Watch::default());
-        }
-        watches[id.index()] = router.watch(id);
+        let deadline = router.deadline();
+        let together = watches.set(now, id, router.watch(id), deadline);
+        deadlines.set(id, deadline.filter(|_| !together));
     }
 }

@@ -8,7 +8,6 @@ use super::output::Output;
 use super::router::{Context, Router};
 use super::snapshot::State;
 use super::tracking::Tracking;
-use super::watch::Watch;
 use crate::config::model::{Config, Instance, Name, Transport, Vip};
 use crate::config::tracked::SyncGroup;
 use std::collections::{BTreeSet, HashMap};
@@ -102,7 +101,7 @@ impl Engine {
         self.act(now, id, |router, cx| router.step(cx, Event::Shutdown));
         let Some(router) = self.routers.get_mut(id.index()).and_then(Option::take) else { return };
         self.deadlines.set(id, None);
-        self.watches[id.index()] = Watch::default();
+        self.watches.set(now, id, None, None);
         self.links.forget(id, router.tracking());
         self.objects.forget(id, router.tracking());
         self.names.remove(&router.instance.name);

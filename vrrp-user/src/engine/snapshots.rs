@@ -28,7 +28,7 @@ impl Engine {
             snapshot.faults.insert(fault);
         }
         // That of a backup may have been put off since it last acted.
-        snapshot.deadline = self.deadlines.of(router);
+        snapshot.deadline = self.deadline_of(router);
         let starts = found.state == State::Initialize && found.timers.main.is_none();
         snapshot.waits = starts && !snapshot.faults.is_empty();
         Some(snapshot)
