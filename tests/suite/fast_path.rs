@@ -147,6 +147,48 @@ fn a_hundred_backups_are_left_alone() {
     }
 }
 
+/// A flood of news while the controller stands still: what found the ring full came before what the
+/// controller makes of the rest, and does not take that back. The next advert like the last is none.
+#[test]
+fn news_that_was_lost_came_before_what_was_not() {
+    if !gate::open(&[Need::Root, Need::Bpf]) {
+        return;
+    }
+    const MANY: u64 = 40_000;
+    let bed = Bed::new();
+    let daemon = bed.start(&config(1, "10"), "native");
+    daemon.wait_state(0, "VI_1", "BACKUP", SOON);
+    let socket = bed.port.injector();
+    let received = |count| {
+        eventually(SOON, "every advert is counted", || {
+            (daemon.show().counter("VI_1", "received") == count).then_some(())
+        });
+    };
+    let (followed, better) = (advert(1, 200, 1000), advert(1, 201, 1000));
+    for _ in 0..2 {
+        socket.send(&followed);
+    }
+    received(2);
+    daemon.freeze();
+    // Its threads stop in their own time.
+    std::thread::sleep(Duration::from_millis(200));
+    for _ in 0..MANY {
+        socket.send(&better);
+    }
+    daemon.thaw();
+    received(MANY + 2);
+    let show = daemon.show();
+    let (lost, events) = (show.counter("VI_1", "ring_full"), show.controller("events"));
+    assert!(lost > 0 && lost < MANY, "{lost} lost, {events} handed over");
+    for _ in 0..5 {
+        socket.send(&better);
+    }
+    received(MANY + 7);
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(daemon.show().controller("events"), events, "an advert like the last was news");
+    assert_eq!(daemon.show().state("VI_1"), "BACKUP");
+}
+
 /// Each mode that can be asked for is the one that is used, and each carries the adverts.
 #[test]
 fn every_path_works_and_is_named() {
