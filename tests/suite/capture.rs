@@ -416,7 +416,9 @@ fn hostile(mode: &str) {
     }
     let (status, out, err) = bed.captured(&["--count", "1"]);
     assert!(status.success() && out.lines().count() == 1, "{out}{err}");
-    let mut gaps: Vec<Duration> = sent.windows(2).map(|two| between(two[0], two[1])).collect();
+    // What the machine itself stood still for is nobody's fault.
+    let gap = |two: &[u64]| between(two[0], two[1]).saturating_sub(stall::worst(two[0], two[1]));
+    let mut gaps: Vec<Duration> = sent.windows(2).map(gap).collect();
     gaps.sort();
     assert!(gaps.len() >= 20, "{} adverts", gaps.len());
     let (most, worst) = (gaps[gaps.len() * 95 / 100], gaps[gaps.len() - 1]);
