@@ -2,20 +2,26 @@
 //! nothing behind whatever becomes of the client.
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use aya::maps::{Array, Map, MapData, MapInfo};
+use aya::programs::loaded_programs;
 use rustix::process::{Pid, Signal, kill_process};
 use vrrp_tests::gate::{self, Need};
 use vrrp_tests::lab::capture::address;
 use vrrp_tests::lab::cases::{case, run_all};
 use vrrp_tests::lab::conf::{Vrrp, file};
 use vrrp_tests::lab::daemon::{Daemon, Directory, Kind, binary};
+use vrrp_tests::lab::decode::between;
 use vrrp_tests::lab::frame::{Packet, Path, v3};
 use vrrp_tests::lab::master::Beat;
 use vrrp_tests::lab::netns::{Namespace, run};
+use vrrp_tests::lab::process::{descriptors, resident, threads};
+use vrrp_tests::lab::stall;
 use vrrp_tests::lab::switch::{Port, Switch};
 use vrrp_tests::lab::wait::eventually;
 
@@ -38,13 +44,24 @@ fn capture() {
     run_all(2, cases);
 }
 
+/// By itself: it measures time.
+#[test]
+fn capture_under_attack() {
+    if gate::open(&[Need::Root, Need::Bpf]) {
+        let modes = ["auto", "off"];
+        let cases =
+            modes.map(|mode| case(format!("clients who vanish, {mode}"), move || hostile(mode)));
+        run_all(1, cases.into());
+    }
+}
+
 /// We are in BACKUP; 10.0.0.2 is the master of VI_1 at 20 cs, and something is wrong with one more
 /// packet of each burst.
 struct Bed {
     daemon: Daemon,
     files: Directory,
     _master: Beat,
-    _port: Port,
+    port: Port,
     _us: Namespace,
     _switch: Switch,
 }
@@ -78,7 +95,7 @@ impl Bed {
             (show.counter("VI_1", "received") >= 2).then_some(())
         });
         let files = Directory::new("capture");
-        Self { daemon, files, _master: master, _port: port, _us: us, _switch: switch }
+        Self { daemon, files, _master: master, port, _us: us, _switch: switch }
     }
 
     fn control(&self) -> PathBuf {
@@ -288,4 +305,141 @@ fn mistaken() {
     let (status, ..) = bed.captured(&["--count", "1"]);
     assert!(status.success());
     bed.over(mark);
+}
+
+const ASK: &[u8] = b"{\"version\":1,\"command\":{\"capture\":{}}}\n";
+
+/// Goes to the daemon in one of so many bad ways, and vanishes.
+fn misbehave(control: &std::path::Path, way: usize) {
+    let Ok(mut client) = UnixStream::connect(control) else { return };
+    let wait = |ms| std::thread::sleep(Duration::from_millis(ms));
+    let mut part = [0; 200];
+    match way % 8 {
+        0 => drop(client.write_all(ASK)),
+        1 => drop(client.write_all(&ASK[..ASK.len() / 2])),
+        2 => {
+            let _ = client.write_all(ASK);
+            let _ = client.read(&mut part[..1]);
+        }
+        3 => {
+            // In the middle of a line.
+            let _ = client.write_all(ASK);
+            for _ in 0..20 {
+                let _ = client.read(&mut part);
+                wait(20);
+            }
+        }
+        4 => {
+            let _ = client.write_all(ASK);
+            let _ = client.shutdown(Shutdown::Write);
+            wait(100);
+        }
+        5 => {
+            let _ = client.write_all(ASK);
+            let _ = client.shutdown(Shutdown::Read);
+            wait(100);
+        }
+        6 => {
+            // Not read at all, and more is said all the time.
+            let _ = client.set_nonblocking(true);
+            for _ in 0..20 {
+                let _ = client.write_all(ASK);
+                wait(10);
+            }
+        }
+        _ => {
+            let _ = client.write_all(ASK);
+            wait(1500);
+        }
+    }
+}
+
+/// Ten thousand adverts a second, and clients who ask for them side by side, read a little, too
+/// slowly or not at all, and vanish. Meanwhile we are the master of VI_2, which nobody notices.
+fn hostile(mode: &str) {
+    let bed = Bed::with(mode, Duration::from_millis(10), 100);
+    bed.daemon.wait_state(0, "VI_2", "MASTER", SOON);
+    let pid = u64::from(bed.daemon.id());
+    // One capture takes what all later ones use again.
+    assert!(bed.captured(&["--count", "100"]).0.success());
+    let (open, memory) = (descriptors(pid), resident(pid));
+    let wire = bed.port.capture();
+    let mark = bed.daemon.mark();
+    let control = bed.control();
+    let end = Instant::now() + Duration::from_secs(8);
+    let mut most = 0;
+    std::thread::scope(|scope| {
+        for first in 0..8 {
+            let control = &control;
+            scope.spawn(move || {
+                for way in first.. {
+                    if Instant::now() >= end {
+                        return;
+                    }
+                    misbehave(control, way);
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            });
+        }
+        while Instant::now() < end {
+            most = most.max(resident(pid));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    let sent: Vec<u64> = wire.adverts(0, "10.0.0.1").iter().map(|advert| advert.at).collect();
+    drop(wire);
+    let begun = bed.daemon.logged(mark, "a client captures frames").len();
+    assert!(begun >= 5, "{begun} captures only");
+    eventually(SOON, "every capture is over", || {
+        let over = bed.daemon.logged(mark, "the capture is over").len();
+        (over == bed.daemon.logged(mark, "a client captures frames").len()).then_some(())
+    });
+    eventually(SOON, "the thread has gone", || {
+        (!threads(pid).contains(&"capture".to_owned())).then_some(())
+    });
+    eventually(SOON, "descriptors are given back", || (descriptors(pid) <= open + 2).then_some(()));
+    println!("{mode}: {begun} captures, {memory} KiB have become {most} at most");
+    assert!(most <= memory + (24 << 10), "{memory} KiB have become {most}");
+    assert_eq!(bed.daemon.logged(mark, "Entering"), Vec::<String>::new());
+    let show = bed.daemon.show();
+    if let Some(program) = show.port("eth0")["program_id"].as_u64() {
+        assert_eq!(switch(program)[0], 0, "frames are still copied");
+        // And that is where it is seen.
+        let (mut child, mark) = bed.begin(&[]);
+        assert_ne!(switch(program)[0], 0, "no frames are copied");
+        signal(&child, Signal::KILL);
+        bed.over(mark);
+        child.wait().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(switch(program)[0], 0, "frames are still copied");
+    } else {
+        assert_eq!(mode, "off");
+    }
+    let (status, out, err) = bed.captured(&["--count", "1"]);
+    assert!(status.success() && out.lines().count() == 1, "{out}{err}");
+    // What the machine itself stood still for is nobody's fault.
+    let gap = |two: &[u64]| between(two[0], two[1]).saturating_sub(stall::worst(two[0], two[1]));
+    let mut gaps: Vec<Duration> = sent.windows(2).map(gap).collect();
+    gaps.sort();
+    assert!(gaps.len() >= 20, "{} adverts", gaps.len());
+    let (most, worst) = (gaps[gaps.len() * 95 / 100], gaps[gaps.len() - 1]);
+    println!("{mode}: 95 % of the gaps are below {most:?}, the worst is {worst:?}");
+    if most > Duration::from_millis(230) || worst > Duration::from_millis(400) {
+        stall::late(&format!("95 % of the gaps are below {most:?}, the worst is {worst:?}"));
+    }
+}
+
+/// What the program's variable says of frames to copy: which, of which router, how many were lost.
+fn switch(program: u64) -> [u32; 4] {
+    let found = loaded_programs().flatten().find(|found| u64::from(found.id()) == program);
+    let maps = found.and_then(|found| found.map_ids().ok()?);
+    let maps = maps.unwrap_or_else(|| panic!("the program {program} has gone"));
+    let named = |id: &u32| {
+        let info = MapInfo::from_id(*id);
+        info.is_ok_and(|info| info.name_as_str() == Some(".bss"))
+    };
+    let id = maps.into_iter().find(named).unwrap_or_else(|| panic!("no variables"));
+    let map = MapData::from_id(id).unwrap_or_else(|error| panic!("{error}"));
+    let map = Array::<_, [u32; 4]>::try_from(Map::Array(map));
+    let map = map.unwrap_or_else(|error| panic!("{error}"));
+    map.get(&0, 0).unwrap_or_else(|error| panic!("{error}"))
 }

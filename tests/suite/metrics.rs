@@ -1,10 +1,11 @@
 //! What does Prometheus scrape: the exporter's names, ours, and nothing that is named in vain.
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use vrrp_tests::gate::{self, Need};
 use vrrp_tests::lab::cases::{case, run_all};
 use vrrp_tests::lab::conf::{Vrrp, file};
@@ -31,6 +32,7 @@ fn metrics() {
         case("those who ask badly", asked_badly),
         case("check scripts", scripts),
         case("where the configuration says, and a reload elsewhere", configured),
+        case("a socket that is another's", another_s),
     ];
     run_all(3, cases);
 }
@@ -330,6 +332,52 @@ fn configured() {
     daemon.hang_up();
     daemon.wait_log(mark, "reloaded", SOON);
     assert!(serves(&places[2]) && !serves(&places[1]));
+}
+
+/// Someone removed ours and listens there: that one stays, whether a reload or the end takes ours
+/// away. Where someone listens who takes no clients, nobody is waited for.
+fn another_s() {
+    let bed = bed();
+    let places = ["one", "two", "busy", "log"].map(|name| bed.folder.join(name));
+    let [one, two, busy, log] = &places;
+    let at = |place: &Path| {
+        file(&format!("    metrics {}", place.display()), &[Vrrp::new("10.0.0.100/24")])
+    };
+    let ours = |place: &Path| {
+        eventually(SOON, "metrics there", || UnixStream::connect(place).is_ok().then_some(()));
+    };
+    let taken = |place: &Path| {
+        std::fs::remove_file(place).unwrap_or_else(|error| panic!("{error}"));
+        UnixListener::bind(place).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let mut daemon = Daemon::start(Kind::Xvrrp, &bed.us, &at(one));
+    ours(one);
+    let _first = taken(one);
+    daemon.reload(&at(two));
+    daemon.wait_log(0, "reloaded", SOON);
+    ours(two);
+    // Its queue is full with the one client who waits.
+    let listener = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None);
+    let listener = listener.unwrap_or_else(|error| panic!("{error}"));
+    let address = SocketAddrUnix::new(busy).unwrap_or_else(|error| panic!("{error}"));
+    rustix::net::bind(&listener, &address).unwrap_or_else(|error| panic!("{error}"));
+    rustix::net::listen(&listener, 0).unwrap_or_else(|error| panic!("{error}"));
+    let _waits = UnixStream::connect(busy).unwrap_or_else(|error| panic!("{error}"));
+    // And where datagrams go, no stream does.
+    let _log = UnixDatagram::bind(log).unwrap_or_else(|error| panic!("{error}"));
+    for place in [busy, log] {
+        let mark = daemon.mark();
+        daemon.reload(&at(place));
+        let said = daemon.wait_log(mark, "reload refused", SOON);
+        assert!(said.contains("someone else answers there"), "{said}");
+        assert!(place.exists(), "{place:?} was removed");
+    }
+    daemon.wait_state(0, "VI_1", "MASTER", SOON);
+    let _second = taken(two);
+    assert!(daemon.stop().success());
+    for place in [one, two] {
+        assert!(UnixStream::connect(place).is_ok(), "it took another's socket along: {place:?}");
+    }
 }
 
 /// One master at 10 cs among 4080 routers, the others of which wait for a master for minutes.

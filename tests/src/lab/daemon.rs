@@ -391,7 +391,11 @@ impl Drop for Daemon {
             for line in self.log() {
                 eprintln!("{line}");
             }
-            if let Ok(config) = std::fs::read_to_string(self.file()) {
+            // Reading a FIFO would wait for whoever writes.
+            let file = self.file();
+            if std::fs::metadata(&file).is_ok_and(|file| file.is_file())
+                && let Ok(config) = std::fs::read_to_string(&file)
+            {
                 eprintln!("---- its configuration ----\n{config}----");
             }
         }

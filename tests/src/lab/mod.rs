@@ -5,6 +5,7 @@
 //! are tests.
 //!
 //! - [`netns`][]: namespaces
+//! - [`process`][]: what a process uses
 //! - [`switch`][]: the segment routers share, and its ports
 //! - [`socket`][]: the raw socket under [`capture`] and [`frame`] injection
 //! - [`capture`][]: what was on the wire, when
@@ -29,6 +30,7 @@ pub mod frame;
 pub mod master;
 pub mod monitor;
 pub mod netns;
+pub mod process;
 pub mod report;
 pub mod socket;
 pub mod stall;

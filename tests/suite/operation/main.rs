@@ -9,10 +9,12 @@
 //! - [`doctor`][]: what stands in the way, and what mends it
 //! - [`election`][]: preemption, the owner, announcements
 //! - [`control`][]: the control socket and its verbs
+//! - [`control_attack`][]: the same among clients of ill will
 //! - [`foreign`][]: somebody else's XDP program
 //! - [`sync_group`][]: a sync group beside one of keepalived's
 //! - [`link_delay`][]: links that change for a moment
 mod control;
+mod control_attack;
 mod doctor;
 mod election;
 mod foreign;

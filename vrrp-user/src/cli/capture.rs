@@ -1,7 +1,8 @@
 //! `xvrrp capture`: the frames that XDP consumes or rejects, which no other program sees.
+use super::asked::Asked;
 use super::{FAILED, complain};
 use crate::control::client;
-use crate::control::protocol::{Answer, Command, DEFAULT_SOCKET, Verdict};
+use crate::control::protocol::{Answer, Command, Verdict};
 use crate::report::capture::{Frame, bytes};
 use crate::report::pcapng::Writer;
 use anyhow::{Context as _, bail};
@@ -40,9 +41,8 @@ pub struct Args {
     /// End after so many frames
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// Control socket of the daemon
-    #[arg(long, value_name = "SOCKET", default_value = DEFAULT_SOCKET)]
-    control: PathBuf,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 /// Captures until it is interrupted.
@@ -58,7 +58,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         _ => Verdict::All,
     };
     let command = Command::Capture { instance: args.name.clone(), verdict };
-    let stream = client::connect(&args.control, command)?;
+    let stream = client::connect(&args.asked.control, command)?;
     stream.set_nonblocking(true)?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let stream = UnixStream::from_std(stream)?;

@@ -1,10 +1,10 @@
 //! `xvrrp demote`: take the mastership from an instance, and see who has it then.
+use super::asked::Asked;
 use super::{FAILED, complain};
 use crate::control::client;
-use crate::control::protocol::{Command, DEFAULT_SOCKET, LONGEST_HOLD_MS};
+use crate::control::protocol::{Command, LONGEST_HOLD_MS};
 use anyhow::bail;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -33,18 +33,17 @@ pub struct Args {
         value_parser = clap::value_parser!(u64).range(0..=3600)
     )]
     wait: u64,
-    /// Control socket of the daemon
-    #[arg(long, value_name = "SOCKET", default_value = DEFAULT_SOCKET)]
-    control: PathBuf,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 /// Hands over and waits.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let command = Command::Demote { instance: args.name.clone(), hold_ms: args.hold * 1000 };
-    client::order(&args.control, command)?;
+    client::order(&args.asked.control, command)?;
     let end = Instant::now() + Duration::from_secs(args.wait);
     loop {
-        let snapshot = client::instance(&args.control, &args.name)?;
+        let snapshot = client::instance(&args.asked.control, &args.name)?;
         let Some(instance) = snapshot.instances.first() else {
             bail!("a reload removed {}", args.name)
         };

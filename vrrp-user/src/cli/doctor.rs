@@ -3,13 +3,12 @@ mod interface;
 mod machine;
 
 use super::FAILED;
+use super::asked::Asked;
 use crate::control::client;
-use crate::control::protocol::DEFAULT_SOCKET;
 use crate::dataplane::plane::{Plane, Settings};
 use crate::dataplane::port::{Dataplane as _, Path, PortReport, XdpMode};
 use std::fmt;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Exit status where every check passed but some interface uses the generic hook.
@@ -25,9 +24,8 @@ const SOCKET: u8 = 11;
 pub struct Args {
     /// Interfaces to try; without any, those of the running daemon are reported
     interfaces: Vec<String>,
-    /// Control socket of the daemon
-    #[arg(long, value_name = "SOCKET", default_value = DEFAULT_SOCKET)]
-    control: PathBuf,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 /// The outcome of one check.
@@ -83,7 +81,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut paths = Vec::new();
     let mut interfaces = args.interfaces.clone();
     if interfaces.is_empty() {
-        match client::snapshot(&args.control) {
+        match client::snapshot(&args.asked.control) {
             Ok(snapshot) => {
                 for port in snapshot.ports {
                     findings.push(path(&port.interface, &port.path, port.why));

@@ -11,8 +11,10 @@
 //! - [`reload`]: take the changed configuration
 //! - [`doctor`]: what on this machine stands in the way
 //! - [`completions`]: for shells
+//! - [`asked`]: which daemon is asked
 //! - [`terminal`]: what it can show
 //! - [`bench`]: how fast is it here
+pub mod asked;
 pub mod background;
 pub mod bench;
 pub mod capture;

@@ -1,8 +1,8 @@
 //! `xvrrp announce` and `xvrrp log`: small things to have done by a running daemon.
+use super::asked::Asked;
 use crate::control::client;
-use crate::control::protocol::{Command, DEFAULT_SOCKET};
+use crate::control::protocol::Command;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Arguments of `xvrrp announce`.
@@ -10,14 +10,13 @@ use std::process::ExitCode;
 pub struct Announce {
     /// The instance; without one, every instance that is master
     name: Option<String>,
-    /// Control socket of the daemon
-    #[arg(long, value_name = "SOCKET", default_value = DEFAULT_SOCKET)]
-    control: PathBuf,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 /// Has addresses announced.
 pub fn announce(args: &Announce) -> anyhow::Result<ExitCode> {
-    client::order(&args.control, Command::Announce(args.name.clone()))?;
+    client::order(&args.asked.control, Command::Announce(args.name.clone()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -26,14 +25,13 @@ pub fn announce(args: &Announce) -> anyhow::Result<ExitCode> {
 pub struct Log {
     /// error, warn, info, debug, trace, or a filter like `info,xvrrp::engine=debug`
     filter: String,
-    /// Control socket of the daemon
-    #[arg(long, value_name = "SOCKET", default_value = DEFAULT_SOCKET)]
-    control: PathBuf,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 /// Changes what is logged.
 pub fn log(args: &Log) -> anyhow::Result<ExitCode> {
-    client::order(&args.control, Command::LogLevel(args.filter.clone()))?;
+    client::order(&args.asked.control, Command::LogLevel(args.filter.clone()))?;
     let _ = writeln!(std::io::stdout(), "the daemon logs {} until it is restarted", args.filter);
     Ok(ExitCode::SUCCESS)
 }

@@ -1,22 +1,21 @@
 //! `xvrrp reload`: make a running daemon read its configuration again.
 use super::FAILED;
+use super::asked::Asked;
 use crate::control::client;
-use crate::control::protocol::{Answer, Command, DEFAULT_SOCKET};
+use crate::control::protocol::{Answer, Command};
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Arguments of `xvrrp reload`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Control socket of the daemon
-    #[arg(long, value_name = "SOCKET", default_value = DEFAULT_SOCKET)]
-    control: PathBuf,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 /// Waits for the result and prints it.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    match client::ask(&args.control, Command::Reload)? {
+    match client::ask(&args.asked.control, Command::Reload)? {
         Answer::Done => {
             let _ = writeln!(std::io::stdout(), "the new configuration is in force");
             Ok(ExitCode::SUCCESS)

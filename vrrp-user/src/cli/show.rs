@@ -1,7 +1,7 @@
 //! `xvrrp show`: what is a running daemon doing.
+use super::asked::Asked;
 use super::terminal;
 use crate::control::client;
-use crate::control::protocol::DEFAULT_SOCKET;
 use crate::report::grid::Style;
 use crate::report::model::Snapshot;
 use crate::report::{detail, lists, table};
@@ -9,7 +9,7 @@ use anyhow::bail;
 use aya::sys::{Stats, enable_stats};
 use serde::Serialize;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -34,9 +34,8 @@ pub struct Args {
         value_parser = clap::value_parser!(u32).range(1..=86_400)
     )]
     watch: Option<u32>,
-    /// Control socket of the daemon
-    #[arg(long, value_name = "SOCKET", default_value = DEFAULT_SOCKET)]
-    control: PathBuf,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 /// What to show.
@@ -139,7 +138,7 @@ fn remark_version(snapshot: &Snapshot) {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let view = View::of(args.what.as_deref(), args.name.as_deref())?;
     let Some(seconds) = args.watch else {
-        let text = view.ask(&args.control, args.json.then_some(false), terminal::style())?;
+        let text = view.ask(&args.asked.control, args.json.then_some(false), terminal::style())?;
         // A reader that has seen enough is no failure.
         let _ = std::io::stdout().write_all(text.as_bytes());
         return Ok(ExitCode::SUCCESS);
@@ -147,7 +146,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // Only while someone looks: counting costs each run of each program of the machine.
     let _counting = (view == View::Xdp).then(|| enable_stats(Stats::RunTime).ok());
     loop {
-        let text = match view.ask(&args.control, args.json.then_some(true), terminal::style()) {
+        let text = match view.ask(&args.asked.control, args.json.then_some(true), terminal::style())
+        {
             Ok(text) => text,
             // It may be restarted meanwhile. JSON is for programs, which had better know at once.
             Err(why) if !args.json => format!("{why:#}\n"),

@@ -4,13 +4,12 @@
 mod draw;
 mod live;
 
+use super::asked::Asked;
 use crate::control::client;
-use crate::control::protocol::DEFAULT_SOCKET;
 use anyhow::{Context as _, bail};
 use live::{Live, Wish};
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use std::io::{IsTerminal as _, stdin, stdout};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
@@ -29,9 +28,8 @@ pub struct Args {
         value_parser = clap::value_parser!(u64).range(1..=3600)
     )]
     delay: u64,
-    /// Control socket of the daemon
-    #[arg(long, value_name = "SOCKET", default_value = DEFAULT_SOCKET)]
-    control: PathBuf,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 /// Runs until `q`.
@@ -40,10 +38,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bail!("`top` needs a terminal; `xvrrp show --watch` does not");
     }
     // Said on the screen as it was, where it can be read afterwards.
-    let first = client::snapshot(&args.control)?;
+    let first = client::snapshot(&args.asked.control)?;
     let colour = super::terminal::style().colour;
     let (reports, received) = sync_channel(1);
-    let (socket, delay) = (args.control.clone(), Duration::from_secs(args.delay));
+    let (socket, delay) = (args.asked.control.clone(), Duration::from_secs(args.delay));
     std::thread::Builder::new()
         .name("ask".to_owned())
         .spawn(move || {

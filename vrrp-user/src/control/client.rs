@@ -3,7 +3,9 @@ use super::protocol::{Answer, Command, Request, VERSION};
 use crate::report::model::{Counters, Event, Program, Snapshot};
 use anyhow::{Context as _, bail};
 use serde_json::Value;
+use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -11,10 +13,18 @@ use std::time::Duration;
 /// How long an answer may take; a reload reads files and asks the kernel.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long there may be no room for one more client who waits.
+const QUEUE: Duration = Duration::from_secs(10);
+
 /// Asks for one thing, whose answers are still to be read.
 pub fn connect(socket: &Path, command: Command) -> anyhow::Result<UnixStream> {
-    let mut stream = match UnixStream::connect(socket) {
+    let mut stream = match reach(socket) {
         Ok(stream) => stream,
+        Err(e) if e.kind() == ErrorKind::WouldBlock => bail!(
+            "the daemon at {} has taken no client for {} s: it hangs, or too many ask",
+            socket.display(),
+            QUEUE.as_secs()
+        ),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => bail!(
             "no daemon answers at {}; start one with `xvrrp run` or `systemctl start xvrrp`, or name \
              its socket with `--control`",
@@ -34,6 +44,14 @@ pub fn connect(socket: &Path, command: Command) -> anyhow::Result<UnixStream> {
         Err(e) if !gone(&e) => Err(e).context("asking the daemon"),
         _ => Ok(stream),
     }
+}
+
+/// Connects; where no more clients may wait, that is waited for.
+fn reach(path: &Path) -> std::io::Result<UnixStream> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_write_timeout(Some(QUEUE))?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    Ok(OwnedFd::from(socket).into())
 }
 
 fn gone(error: &std::io::Error) -> bool {
@@ -57,15 +75,34 @@ pub fn ask(socket: &Path, command: Command) -> anyhow::Result<Answer> {
 pub(crate) fn understand(line: &str) -> anyhow::Result<Answer> {
     let answer: Value = serde_json::from_str(line)
         .context("what answers at the control socket speaks no JSON: it is no xvrrp")?;
+    let answer = printable(answer);
     let version = answer.pointer("/snapshot/version").and_then(Value::as_str);
     let ours = env!("CARGO_PKG_VERSION");
     let daemon = version.map_or_else(String::new, |version| format!(" {version}"));
-    serde_json::from_value(answer.clone()).with_context(|| {
+    serde_json::from_value(answer).with_context(|| {
         format!(
             "the daemon is another version{daemon} of xvrrp than this program {ours}: use the one \
              it was started from, or restart it"
         )
     })
+}
+
+/// The same with nothing that a terminal would obey: names come from the kernel, from scripts, and
+/// from whoever asks.
+fn printable(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(clean(text)),
+        Value::Array(values) => values.into_iter().map(printable).collect(),
+        Value::Object(map) => {
+            map.into_iter().map(|(key, value)| (clean(key), printable(value))).collect()
+        }
+        other => other,
+    }
+}
+
+fn clean(text: String) -> String {
+    let obeyed = |c: char| c.is_control() && c != '\n';
+    if text.contains(obeyed) { text.replace(obeyed, "\u{fffd}") } else { text }
 }
 
 /// Everything.
@@ -137,5 +174,16 @@ mod tests {
         let snapshot = r#"{"snapshot":{"version":"9.9.9"}}"#;
         assert!(told(snapshot).contains("version 9.9.9 of xvrrp"), "{}", told(snapshot));
         assert!(matches!(understand(r#""done""#).unwrap(), Answer::Done));
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_taken_over() {
+        let hostile = r#"{"error":"no instance `\u001b]0;x\u0007\u009b\rV`\nline"}"#;
+        let Answer::Error(why) = understand(hostile).unwrap() else { panic!("no error") };
+        assert_eq!(why, "no instance `\u{fffd}]0;x\u{fffd}\u{fffd}\u{fffd}V`\nline");
+        let told = format!("{:#}", understand(r#"{"\u001b[2J":1}"#).unwrap_err());
+        assert!(!told.contains('\x1b'), "{told}");
+        let counters = printable(serde_json::json!({"\u{1b}[2J": ["\u{7f}", 1]}));
+        assert_eq!(counters, serde_json::json!({"\u{fffd}[2J": ["\u{fffd}", 1]}));
     }
 }

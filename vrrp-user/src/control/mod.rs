@@ -4,6 +4,7 @@
 //! own user may use.
 //!
 //! - [`protocol`]: what can be asked and answered
+//! - [`socket`]: where sockets are, and whose
 //! - [`server`]: the daemon's side of the socket
 //! - [`answers`]: what it answers
 //! - [`capture`]: the one answer that goes on: captured frames
@@ -13,3 +14,4 @@ pub mod capture;
 pub mod client;
 pub mod protocol;
 pub mod server;
+pub mod socket;

@@ -1,15 +1,15 @@
 //! How does the daemon answer its control socket.
 use super::protocol::{Answer, Command, MAX_REQUEST, Request, VERSION};
+use super::socket::Bound;
 use super::{answers, capture};
 use crate::daemon::service::Handle;
-use anyhow::{Context as _, bail};
-use std::os::unix::fs::{
-    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
-};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use anyhow::Context as _;
+use std::cell::Cell;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How long a client may take over its request, which is a line.
@@ -33,13 +33,15 @@ static LARGE: Semaphore = Semaphore::const_new(4);
 /// How long to wait when no client can be accepted, for lack of descriptors or memory.
 const RESPITE: Duration = Duration::from_millis(200);
 
+/// How long nothing more is said of users who may not ask.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// The listening socket; its file goes with it.
 #[derive(Debug)]
 pub struct Listener {
-    listener: UnixListener,
-    path: PathBuf,
-    /// Device and inode of the socket that was made.
-    made: (u64, u64),
+    socket: Bound,
+    /// When one who may not ask was last told of.
+    refused: Cell<Option<Instant>>,
 }
 
 /// A client that may ask, and its place among those served at once.
@@ -63,31 +65,17 @@ impl Listener {
                 .create(directory)
                 .with_context(what)?;
         }
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            bail!("{}: another daemon answers there; give this one its own `--control`", what());
-        }
-        match std::fs::symlink_metadata(path) {
-            Ok(there) if there.file_type().is_socket() => {
-                std::fs::remove_file(path).with_context(what)?;
-            }
-            // Perhaps it was meant for `--config`.
-            Ok(_) => bail!("{}: something that is no socket is there; name another path", what()),
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e).with_context(what),
-            Err(_) => {}
-        }
-        let listener = UnixListener::bind(path).with_context(what)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
-            .with_context(what)?;
-        let made = identity(path).with_context(what)?;
-        Ok(Self { listener, path: path.to_owned(), made })
+        let socket = Bound::bind(path, 0o600)
+            .with_context(|| format!("{} (`--control` names another)", what()))?;
+        Ok(Self { socket, refused: Cell::default() })
     }
 
     /// The next client that may ask, once there is a place for it.
     pub async fn accept(&self) -> std::io::Result<Client> {
         let place = CLIENTS.acquire().await.map_err(std::io::Error::other)?;
         loop {
-            let stream = match self.listener.accept().await {
-                Ok((stream, _)) => stream,
+            let stream = match self.socket.accept().await {
+                Ok(stream) => stream,
                 Err(e) => {
                     tokio::time::sleep(RESPITE).await;
                     return Err(e);
@@ -97,22 +85,13 @@ impl Listener {
             if user == 0 || user == rustix::process::geteuid().as_raw() {
                 return Ok(Client { stream, _place: place });
             }
-            tracing::warn!("control socket: user {user} may not ask");
+            // Whoever may connect must not fill the log.
+            if self.refused.get().is_none_or(|last| last.elapsed() > SILENCE) {
+                self.refused.set(Some(Instant::now()));
+                tracing::warn!("control socket: user {user} may not ask");
+            }
         }
     }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        // Someone may have removed it, and another daemon listen there by now.
-        if identity(&self.path).is_ok_and(|there| there == self.made) {
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
-fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
-    std::fs::symlink_metadata(path).map(|there| (there.dev(), there.ino()))
 }
 
 /// Serves one client: one request, one answer.
@@ -168,36 +147,10 @@ fn other_version(theirs: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
 
     fn path(name: &str) -> PathBuf {
         std::env::temp_dir().join(format!("xvrrp-control-{}-{name}", std::process::id()))
-    }
-
-    #[tokio::test]
-    async fn what_is_no_socket_is_left_alone() {
-        let path = path("file");
-        std::fs::write(&path, "mine").unwrap();
-        let why = format!("{:#}", Listener::bind(&path).unwrap_err());
-        assert!(why.contains("no socket"), "{why}");
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
-        std::fs::remove_file(&path).unwrap();
-    }
-
-    #[tokio::test]
-    async fn only_its_own_socket_goes_with_a_listener() {
-        let path = path("socket");
-        let first = Listener::bind(&path).unwrap();
-        assert!(Listener::bind(&path).is_err(), "someone answers there");
-        std::fs::remove_file(&path).unwrap();
-        let second = Listener::bind(&path).unwrap();
-        drop(first);
-        assert!(path.exists());
-        drop(second);
-        assert!(!path.exists());
-        // One that a killed daemon left is taken over.
-        drop(UnixListener::bind(&path).unwrap());
-        drop(Listener::bind(&path).unwrap());
-        assert!(!path.exists());
     }
 
     /// Whatever a client says, it learns why nothing comes of it.

@@ -145,7 +145,7 @@ async fn answer(
         let mut owned = owned;
         let config = Arc::clone(&view.config);
         let statics = owned.remove(&STATICS).unwrap_or_default();
-        let routers = routers(view, |router| owned.remove(&router).unwrap_or_default());
+        let routers = routers(&view, |router| owned.remove(&router).unwrap_or_default());
         let found = Found { routers: &routers, statics: &statics, seen };
         write(wanted.as_ref(), &config, found, clock, &cleared, namespace.as_deref())
     };
@@ -154,15 +154,15 @@ async fn answer(
 
 /// In the order of the configuration.
 fn routers(
-    view: View,
+    view: &View,
     mut owned: impl FnMut(vrrp_common::ident::RouterId) -> OwnedReport,
 ) -> Vec<Router> {
-    let config = view.config;
+    let config = &view.config;
     let order: HashMap<&Name, usize> =
         config.instances.iter().enumerate().map(|(i, instance)| (&instance.name, i)).collect();
-    let routers = view.routers.into_iter().map(|(engine, counts)| {
+    let routers = view.routers.iter().map(|(engine, counts)| {
         let owned = owned(engine.id);
-        Router { engine, counts, owned }
+        Router { engine: engine.clone(), counts: *counts, owned }
     });
     let mut routers: Vec<Router> = routers.collect();
     routers.sort_by_key(|router| order.get(&router.engine.instance.name).copied());

@@ -72,6 +72,10 @@ impl Control {
         if filter.len() > LONGEST_FILTER {
             return Err(format!("a filter has at most {LONGEST_FILTER} bytes"));
         }
+        // It is logged, and nobody but the daemon begins a line there.
+        if filter.contains(char::is_control) {
+            return Err("a filter has no control characters".to_owned());
+        }
         (self.set)(filter)?;
         tracing::warn!("the log level is {filter} from now on");
         Ok(())

@@ -3,8 +3,9 @@ use super::questions::Question;
 use super::service::Handle;
 use crate::config::place::Place;
 use crate::control::answers::ask;
+use crate::control::socket::Bound;
 use crate::report::metrics::{Scrape, text};
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE};
@@ -13,12 +14,10 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
@@ -40,7 +39,7 @@ pub enum Listener {
     /// Over the network.
     Tcp(TcpListener),
     /// On this machine.
-    Unix(UnixListener, PathBuf),
+    Unix(Bound),
 }
 
 impl Listener {
@@ -52,32 +51,10 @@ impl Listener {
                 Ok(Self::Tcp(listener.with_context(|| format!("metrics at {address}"))?))
             }
             Place::Unix(path) => {
-                let listener = unix(path).with_context(|| format!("metrics at {place}"));
-                Ok(Self::Unix(listener?, path.clone()))
+                // Whoever is in the group of the folder's choice may read.
+                let listener = Bound::bind(path, 0o660);
+                Ok(Self::Unix(listener.with_context(|| format!("metrics at {place}"))?))
             }
-        }
-    }
-}
-
-fn unix(path: &Path) -> anyhow::Result<UnixListener> {
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        bail!("someone else answers there");
-    }
-    match std::fs::symlink_metadata(path) {
-        Ok(there) if there.file_type().is_socket() => std::fs::remove_file(path)?,
-        Ok(_) => bail!("something that is no socket is there"),
-        Err(_) => {}
-    }
-    let listener = UnixListener::bind(path)?;
-    // Whoever is in the group of the folder's choice may read: nothing can be done here.
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
-    Ok(listener)
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Self::Unix(_, path) = self {
-            let _gone = std::fs::remove_file(path);
         }
     }
 }
@@ -150,7 +127,7 @@ async fn serve(listener: Listener, handle: Handle) {
                     drop(place);
                 })
             }),
-            Listener::Unix(listener, _) => listener.accept().await.map(|(stream, _)| {
+            Listener::Unix(listener) => listener.accept().await.map(|stream| {
                 tokio::spawn(async move {
                     client(stream, handle).await;
                     drop(place);

@@ -25,8 +25,8 @@ pub type Found<T> = Result<T, Vec<Name>>;
 /// What may be asked.
 #[derive(Debug)]
 pub enum Question {
-    /// A copy of everything for a report.
-    View(oneshot::Sender<View>),
+    /// A copy of everything for a report: one for all who wait.
+    View(oneshot::Sender<Arc<View>>),
     /// The same with one instance only.
     One(String, oneshot::Sender<Found<View>>),
     /// The last transitions, oldest first.
@@ -70,9 +70,9 @@ pub struct Capture {
 #[derive(Debug, Default)]
 pub struct Viewing {
     /// Those for whom the present copy is made.
-    served: Vec<oneshot::Sender<View>>,
+    served: Vec<oneshot::Sender<Arc<View>>>,
     /// Those who came later.
-    waiting: Vec<oneshot::Sender<View>>,
+    waiting: Vec<oneshot::Sender<Arc<View>>>,
     /// The next router to copy.
     next: u32,
     routers: Vec<(RouterSnapshot, Counts)>,
@@ -144,9 +144,9 @@ impl AdvertLoop {
         }
         if self.viewing.next >= end {
             let routers = std::mem::take(&mut self.viewing.routers);
-            let view = self.view(routers);
+            let view = Arc::new(self.view(routers));
             for answer in std::mem::take(&mut self.viewing.served) {
-                let _gone = answer.send(view.clone());
+                let _gone = answer.send(Arc::clone(&view));
             }
         }
         if !self.viewing.served.is_empty() || !self.viewing.waiting.is_empty() {

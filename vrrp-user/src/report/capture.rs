@@ -68,9 +68,9 @@ impl Frame {
     /// One line, which begins with `time`.
     pub fn line(&self, time: &str, bytes: &[u8]) -> String {
         let packet = packet(bytes, self.link).unwrap_or_else(|| "[cut off]".to_owned());
-        // An instance may be called anything.
-        let words = self.words().replace(char::is_control, "?");
-        format!("{time} {} {packet} [{words}]", self.interface)
+        // An interface may be called nearly anything.
+        format!("{time} {} {packet} [{}]", self.interface, self.words())
+            .replace(char::is_control, "?")
     }
 }
 

@@ -196,11 +196,11 @@ pub(super) fn interface(
         || text == "."
         || text == ".."
         || text.contains(['/', ':'])
-        || text.contains(char::is_whitespace);
+        || text.contains(|c: char| c.is_whitespace() || c.is_control());
     if bad {
         findings
             .error("bad-interface", word.span, format!("`{text}` cannot name an interface"))
-            .label("1 to 15 bytes without `/`, `:` or white space");
+            .label("1 to 15 printable bytes without `/`, `:` or white space");
         return None;
     }
     Some(word.text.clone())
