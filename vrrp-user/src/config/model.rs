@@ -322,11 +322,13 @@ pub struct Garp {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct GarpGroup {
     /// `garp_interval`: least time between two gratuitous ARPs on any of them.
-    pub garp_interval: Duration,
+    pub garp_interval: Option<Duration>,
     /// `gna_interval`: the same for unsolicited neighbour advertisements.
-    pub gna_interval: Duration,
+    pub gna_interval: Option<Duration>,
     /// `interface` and `interfaces`.
     pub interfaces: Vec<Name>,
+    /// It has a block `interfaces`, for which keepalived gives it a number.
+    pub numbered: bool,
 }
 
 impl Default for Garp {
