@@ -19,6 +19,7 @@ const CONFIG: &str = "global_defs {
     vrrp_garp_master_refresh 60
     vrrp_garp_lower_prio_repeat 3
     vrrp_skip_check_adv_addr
+    dynamic_interfaces allow_if_changes
     vrrp_garp_interval 0.005
     vrrp_gna_interval 0.000001
 }

@@ -47,6 +47,8 @@ pub struct Globals {
     pub router_id: Option<String>,
     /// `dynamic_interfaces`: interfaces may be missing at start.
     pub dynamic_interfaces: bool,
+    /// `allow_if_changes`: they may return as another kind, as they always may.
+    pub interfaces_change: bool,
     /// `vrrp_startup_delay`.
     pub startup_delay: Duration,
     /// `notify_fifo`.
