@@ -3,7 +3,7 @@ use crate::report::keepalived::{Link, Settings};
 use anyhow::Context as _;
 use futures_util::TryStreamExt as _;
 use rtnetlink::packet_route::address::AddressAttribute;
-use rtnetlink::packet_route::link::{AfSpecInet, AfSpecUnspec, LinkAttribute};
+use rtnetlink::packet_route::link::{AfSpecInet, AfSpecUnspec, LinkAttribute, LinkInfo};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -29,6 +29,9 @@ pub async fn list() -> anyhow::Result<Vec<Link>> {
                 LinkAttribute::Mtu(mtu) => link.mtu = mtu,
                 LinkAttribute::Address(address) => link.mac = address,
                 LinkAttribute::Broadcast(address) => link.broadcast = address,
+                LinkAttribute::LinkInfo(info) => {
+                    link.made = info.iter().any(|part| matches!(part, LinkInfo::Kind(_)));
+                }
                 LinkAttribute::AfSpecUnspec(families) => link.settings = settings(&families),
                 _ => {}
             }

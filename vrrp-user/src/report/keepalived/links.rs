@@ -59,6 +59,9 @@ fn link(to: &mut Lines, dump: &Dump<'_>, link: &Link, group: Option<&Group<'_>>)
     line!(to, "   Delayed state change running = false");
     line!(to, "   Up debounce timer = {}us", delay.map_or(0, |delay| delay.up.as_micros()));
     line!(to, "   Down debounce timer = {}us", delay.map_or(0, |delay| delay.down.as_micros()));
+    if dump.config.globals.interfaces_change && link.made {
+        line!(to, "   Interface type/base can be changed");
+    }
     line!(to, "   MTU = {}", link.mtu);
     match link.hardware {
         ETHERNET => line!(to, "   HW Type = ETHERNET"),

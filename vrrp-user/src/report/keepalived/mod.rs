@@ -100,6 +100,8 @@ pub struct Link {
     pub mtu: u32,
     /// `ARPHRD_*`.
     pub hardware: u16,
+    /// It is of a kind that is made, such as veth, bridge or VLAN, and no card.
+    pub made: bool,
     /// Settings of IPv4 on it.
     pub settings: Settings,
 }
