@@ -19,6 +19,21 @@ const CONFIG: &str = "global_defs {
     vrrp_garp_master_refresh 60
     vrrp_garp_lower_prio_repeat 3
     vrrp_skip_check_adv_addr
+    dynamic_interfaces allow_if_changes
+    vrrp_garp_interval 0.005
+    vrrp_gna_interval 0.000001
+}
+garp_group {
+    garp_interval 0.0123456
+    gna_interval 2
+    interfaces {
+        v1
+        p1
+    }
+}
+garp_group {
+    garp_interval 0
+    interface p0
 }
 vrrp_script chk {
     script \"/bin/true\"
@@ -65,6 +80,7 @@ vrrp_instance VI_1 {
     virtual_router_id 51
     priority 100
     advert_int 0.5
+    promote_secondaries
     virtual_ipaddress {
         10.9.0.100/24
         10.9.0.101/24 dev v1 label v1:x brd + no_track
@@ -106,6 +122,7 @@ vrrp_instance VI_2 {
     priority 90
     version 2
     nopreempt
+    promote_secondaries
     lower_prio_no_advert
     authentication {
         auth_type PASS
@@ -141,6 +158,7 @@ vrrp_instance VI_4 {
     preempt_delay 2.5
     strict_mode off
     dont_track_primary
+    promote_secondaries
     notify_priority_changes
     virtual_ipaddress {
         10.9.1.100/24
@@ -151,12 +169,14 @@ vrrp_instance VI_4 {
 const INSTANCES: [&str; 4] = ["VI_1", "VI_2", "VI_3", "VI_4"];
 
 /// Lines of `keepalived.data` that differ or are not there, and why.
-const DIFFERENT: [(&str, &str); 6] = [
+const DIFFERENT: [(&str, &str); 8] = [
     (" libnftnl version ", "xvrrp speaks to nftables itself"),
     ("   fd_in ", "adverts come through an XDP program or a socket of the interface"),
     ("   No sockets allocated", "what xvrrp says instead"),
     ("   Last transition = ", "a moment"),
     ("   Read timeout = ", "a moment"),
+    (" GARP next time ", "a moment"),
+    (" GNA next time ", "a moment"),
     ("   Not IPv6 forwarding. Last checked ", "xvrrp asks when it announces, and keeps no note"),
 ];
 
@@ -173,6 +193,18 @@ struct Written {
 
 fn written(kind: Kind) -> Written {
     let namespace = surroundings(&format!("{kind:?}").to_lowercase());
+    for (setting, value) in [
+        ("v0/promote_secondaries", "0"),
+        ("v0/rp_filter", "2"),
+        ("v1/promote_secondaries", "1"),
+        ("p0/promote_secondaries", "0"),
+        ("p0/arp_filter", "1"),
+        ("p1/promote_secondaries", "0"),
+        ("p1/arp_ignore", "3"),
+    ] {
+        let path = format!("/proc/sys/net/ipv4/conf/{setting}");
+        namespace.enter(|| std::fs::write(&path, value)).expect("it is set");
+    }
     let daemon = Daemon::start(kind, &namespace, CONFIG);
     for instance in INSTANCES {
         daemon.wait_state(0, instance, "MASTER", SOON);
@@ -257,7 +289,9 @@ fn the_files_are_those_of_keepalived() {
     let differ: Vec<_> = differ.map(|(their, our)| format!("-{their}\n+{our}\n")).collect();
     assert!(differ.is_empty(), "{}", differ.concat());
     assert_eq!(their_lines.len(), our_lines.len(), "{}", ours.data);
-    for moment in ["   Last transition = ", "   Read timeout = "] {
+    for moment in
+        ["   Last transition = ", "   Read timeout = ", " GARP next time ", " GNA next time "]
+    {
         let shape = |data: &str| -> Vec<String> {
             let digit = |c: char| if c.is_ascii_digit() { '0' } else { c };
             let lines = data.lines().filter(|line| line.starts_with(moment));

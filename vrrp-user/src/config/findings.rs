@@ -32,7 +32,10 @@ impl Span {
 #[derive(Default)]
 pub(super) struct Findings {
     files: Vec<Arc<SourceFile>>,
-    list: Vec<Diagnostic>,
+    /// The `include` that brought in each of them.
+    includes: Vec<Option<Span>>,
+    /// Each with the span it is about, which is what orders them.
+    list: Vec<(Option<Span>, Diagnostic)>,
     left_out_errors: usize,
     left_out_warnings: usize,
 }
@@ -95,6 +98,7 @@ fn place(files: &[Arc<SourceFile>], span: Span) -> Option<Place> {
 impl Findings {
     /// Takes in a file; its number is the `file` of spans.
     pub(super) fn add_file(&mut self, name: &str, text: String, from: Option<Span>) -> u32 {
+        self.includes.push(from);
         let from = from.and_then(|span| place(&self.files, span));
         self.files.push(Arc::new(SourceFile::new(&clean(name.to_owned()), text, from)));
         u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX)
@@ -117,7 +121,7 @@ impl Findings {
 
     /// Was an error found?
     pub(super) fn failed(&self) -> bool {
-        self.left_out_errors > 0 || self.list.iter().any(|found| found.severity == Severity::Error)
+        self.left_out_errors > 0 || self.has_errors()
     }
 
     /// The place of `span` as the model records it.
@@ -171,7 +175,7 @@ impl Findings {
             }
             return Entry { files: &self.files, diagnostic: None };
         }
-        self.list.push(Diagnostic {
+        let diagnostic = Diagnostic {
             severity,
             code,
             message: clean(message),
@@ -180,32 +184,38 @@ impl Findings {
             related: Vec::new(),
             help: None,
             count: 1,
-        });
-        Entry { files: &self.files, diagnostic: self.list.last_mut() }
+        };
+        self.list.push((span, diagnostic));
+        let diagnostic = self.list.last_mut().map(|(_, diagnostic)| diagnostic);
+        Entry { files: &self.files, diagnostic }
     }
 
     /// Was an error found so far.
     pub(super) fn has_errors(&self) -> bool {
-        self.list.iter().any(|found| found.severity == Severity::Error)
+        self.list.iter().any(|(_, found)| found.severity == Severity::Error)
     }
 
     /// Everything found, in the order of the text.
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
-        self.list.sort_by_cached_key(|diagnostic| {
+        // The way from the first file to each. One `include` may bring in many files, which their
+        // numbers keep apart: they are numbered as they are read.
+        let includes = self.includes;
+        self.list.sort_by_cached_key(|(span, _)| {
             let mut path = Vec::new();
-            let mut at = diagnostic.place.as_ref();
-            while let Some(place) = at {
-                path.push(place.start);
-                at = place.file.included_from.as_ref();
+            let mut at = *span;
+            while let Some(span) = at {
+                path.extend([span.start, span.file]);
+                at = includes.get(span.file as usize).copied().flatten();
             }
             path.reverse();
             path
         });
+        let mut list: Vec<_> = self.list.into_iter().map(|(_, diagnostic)| diagnostic).collect();
         let left_out =
             [(Severity::Error, self.left_out_errors), (Severity::Warning, self.left_out_warnings)];
         for (severity, count) in left_out.into_iter().filter(|(_, count)| *count > 0) {
             let plural = if count == 1 { "" } else { "s" };
-            self.list.push(Diagnostic {
+            list.push(Diagnostic {
                 severity,
                 code: "too-many",
                 message: format!("{count} more {severity}{plural} not shown"),
@@ -216,6 +226,51 @@ impl Findings {
                 count,
             });
         }
-        self.list
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files in the order of inclusion, then line and column; each is read where it is included.
+    #[test]
+    fn told_in_the_order_of_reading() {
+        let mut findings = Findings::default();
+        let text = "0123456789\n0123456789\n";
+        let at = |file, start| Span { file, start, end: start + 1 };
+        let root = findings.add_file("root", text.to_owned(), None);
+        // One `include` of three files, the second of which includes another, and one more after it.
+        let first = findings.add_file("first", text.to_owned(), Some(at(root, 4)));
+        let second = findings.add_file("second", text.to_owned(), Some(at(root, 4)));
+        let inner = findings.add_file("inner", text.to_owned(), Some(at(second, 5)));
+        let third = findings.add_file("third", text.to_owned(), Some(at(root, 4)));
+        let last = findings.add_file("last", text.to_owned(), Some(at(root, 12)));
+        let order = [
+            at(root, 2),
+            at(first, 3),
+            at(first, 15),
+            at(second, 2),
+            at(inner, 1),
+            at(inner, 20),
+            at(second, 8),
+            at(third, 0),
+            at(third, 9),
+            at(root, 11),
+            at(last, 0),
+            at(root, 13),
+        ];
+        // 5 and 12 have no common divisor: every one, and none beside its neighbour.
+        for n in 0..order.len() {
+            findings.error("x", order[n * 5 % order.len()], "x");
+        }
+        let told: Vec<_> =
+            findings.finish().iter().filter_map(|found| found.place.clone()).collect();
+        let told: Vec<_> = told.iter().map(|place| (&*place.file.name, place.start)).collect();
+        let names = ["root", "first", "second", "inner", "third", "last"];
+        let expected: Vec<_> =
+            order.iter().map(|span| (names[span.file as usize], span.start)).collect();
+        assert_eq!(told, expected);
     }
 }

@@ -47,6 +47,8 @@ pub struct Globals {
     pub router_id: Option<String>,
     /// `dynamic_interfaces`: interfaces may be missing at start.
     pub dynamic_interfaces: bool,
+    /// `allow_if_changes`: they may return as another kind, as they always may.
+    pub interfaces_change: bool,
     /// `vrrp_startup_delay`.
     pub startup_delay: Duration,
     /// `notify_fifo`.
@@ -322,11 +324,13 @@ pub struct Garp {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct GarpGroup {
     /// `garp_interval`: least time between two gratuitous ARPs on any of them.
-    pub garp_interval: Duration,
+    pub garp_interval: Option<Duration>,
     /// `gna_interval`: the same for unsolicited neighbour advertisements.
-    pub gna_interval: Duration,
+    pub gna_interval: Option<Duration>,
     /// `interface` and `interfaces`.
     pub interfaces: Vec<Name>,
+    /// It has a block `interfaces`, for which keepalived gives it a number.
+    pub numbered: bool,
 }
 
 impl Default for Garp {

@@ -1,9 +1,9 @@
 //! Which interfaces has this host, in full.
-use crate::report::keepalived::Link;
+use crate::report::keepalived::{Link, Settings};
 use anyhow::Context as _;
 use futures_util::TryStreamExt as _;
 use rtnetlink::packet_route::address::AddressAttribute;
-use rtnetlink::packet_route::link::LinkAttribute;
+use rtnetlink::packet_route::link::{AfSpecInet, AfSpecUnspec, LinkAttribute, LinkInfo};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -29,6 +29,10 @@ pub async fn list() -> anyhow::Result<Vec<Link>> {
                 LinkAttribute::Mtu(mtu) => link.mtu = mtu,
                 LinkAttribute::Address(address) => link.mac = address,
                 LinkAttribute::Broadcast(address) => link.broadcast = address,
+                LinkAttribute::LinkInfo(info) => {
+                    link.made = info.iter().any(|part| matches!(part, LinkInfo::Kind(_)));
+                }
+                LinkAttribute::AfSpecUnspec(families) => link.settings = settings(&families),
                 _ => {}
             }
         }
@@ -53,4 +57,21 @@ pub async fn list() -> anyhow::Result<Vec<Link>> {
     }
     connection.abort();
     Ok(links.into_values().collect())
+}
+
+fn settings(families: &[AfSpecUnspec]) -> Settings {
+    let inet = families.iter().filter_map(|family| match family {
+        AfSpecUnspec::Inet(inet) => Some(inet),
+        _ => None,
+    });
+    let set = inet.flatten().find_map(|inet| match inet {
+        AfSpecInet::DevConf(set) => Some(set),
+        _ => None,
+    });
+    set.map_or_else(Settings::default, |set| Settings {
+        arp_ignore: set.arp_ignore != 0,
+        arp_filter: set.arpfilter != 0,
+        rp_filter: set.rp_filter,
+        promote_secondaries: set.promote_secondaries != 0,
+    })
 }

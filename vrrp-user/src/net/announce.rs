@@ -81,7 +81,9 @@ impl Announcer {
         self.pauses = pauses;
         self.groups.truncate(groups.len());
         for (number, group) in groups.iter().enumerate() {
-            let pauses = (group.garp_interval, group.gna_interval);
+            let [garp, gna] =
+                [group.garp_interval, group.gna_interval].map(Option::unwrap_or_default);
+            let pauses = (garp, gna);
             let members = group.interfaces.clone();
             match self.groups.get_mut(number) {
                 Some(old) => (old.pauses, old.members) = (pauses, members),
@@ -292,7 +294,7 @@ mod tests {
     #[test]
     fn groups_share_a_pace() {
         let group = GarpGroup {
-            garp_interval: Duration::from_millis(50),
+            garp_interval: Some(Duration::from_millis(50)),
             interfaces: vec!["a".into(), "b".into()],
             ..GarpGroup::default()
         };

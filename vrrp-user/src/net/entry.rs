@@ -2,6 +2,7 @@
 use super::slots::Slot;
 use super::task::{AddressReport, Presence};
 use crate::config::model::Instance;
+use vrrp_common::time::Instant;
 
 /// One address of one router.
 #[derive(Clone, Debug)]
@@ -17,6 +18,7 @@ pub(crate) struct Entry {
     /// Announcements when it becomes present.
     announce: u32,
     announced: u64,
+    announced_last: Option<Instant>,
     repaired: u64,
 }
 
@@ -50,6 +52,7 @@ impl Entry {
             vanished: false,
             announce,
             announced: 0,
+            announced_last: None,
             repaired: 0,
         }
     }
@@ -130,8 +133,9 @@ impl Entry {
     }
 
     /// An announcement of it was sent.
-    pub(crate) const fn announced(&mut self) {
+    pub(crate) const fn announced(&mut self, now: Instant) {
         self.announced += 1;
+        self.announced_last = Some(now);
     }
 
     /// For reports.
@@ -139,6 +143,7 @@ impl Entry {
         AddressReport {
             presence: self.presence.clone(),
             announced: self.announced,
+            announced_last: self.announced_last,
             repaired: self.repaired,
         }
     }

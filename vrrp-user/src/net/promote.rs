@@ -47,6 +47,18 @@ impl Promotion {
         table.by_index(ifindex).is_some_and(|device| self.wanted.contains_key(&device.name))
     }
 
+    /// Who wants it on a link.
+    pub(crate) fn users(&self, table: &Table, ifindex: u32) -> impl Iterator<Item = RouterId> {
+        let wanted = table.by_index(ifindex).and_then(|device| self.wanted.get(&device.name));
+        wanted.into_iter().flatten().copied()
+    }
+
+    /// Whether an instance wants it and it was set for that.
+    pub(crate) fn was_for(&self, table: &Table, instance: &Instance) -> bool {
+        let device = table.device(&instance.interface);
+        instance.promote_secondaries && device.is_some_and(|d| self.set.contains(&d.ifindex))
+    }
+
     /// Where to set it, and where it is to be as it was before.
     pub(crate) fn plan(&mut self, table: &Table) -> (Vec<u32>, Vec<u32>) {
         self.set.retain(|ifindex| table.by_index(*ifindex).is_some());

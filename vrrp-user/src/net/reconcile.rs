@@ -289,6 +289,7 @@ impl Reconciler {
             // Where it is refused, what is taken along is put back.
             Operation::Promote { ifindex, on } => {
                 self.promotion.done(&mut self.table, *ifindex, *on, outcome.is_ok());
+                self.touched.extend(self.promotion.users(&self.table, *ifindex));
             }
             other => self.routes.done(other, outcome, &mut self.table, &mut self.touched),
         }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::UnboundedReceiver;
 use vrrp_common::ident::{Mac, RouterId};
+use vrrp_common::time::Instant;
 
 /// From the loop to the network task.
 #[derive(Clone, Debug)]
@@ -109,6 +110,8 @@ pub struct AddressReport {
     pub presence: Presence,
     /// Announcements sent (gratuitous ARP or neighbour advertisements).
     pub announced: u64,
+    /// When the last of them was sent.
+    pub announced_last: Option<Instant>,
     /// Times it was put back after someone removed it or its link came back without it.
     pub repaired: u64,
 }
@@ -122,6 +125,8 @@ pub struct OwnedReport {
     pub routes: Vec<Presence>,
     /// Rules.
     pub rules: Vec<Presence>,
+    /// `promote_secondaries` was set on its interface, where it had not been.
+    pub promoted: bool,
 }
 
 /// Shared with whoever reports.

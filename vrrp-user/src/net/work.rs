@@ -361,7 +361,7 @@ impl<E: Fn(Event)> Work<E> {
             sys::send_all(socket, &packets, |number, outcome| {
                 let which = frames[number].0;
                 match outcome {
-                    Ok(()) => self.reconciler.announced(which.0, which.1),
+                    Ok(()) => self.reconciler.announced(which.0, which.1, now),
                     Err(error) if is_full(&error) => self.announcer.refused(lane, which, now),
                     Err(error) => {
                         failed.insert(number);

@@ -71,9 +71,10 @@ pub(super) fn groups(nodes: &[Node], findings: &mut Findings) -> Vec<GarpGroup> 
             continue;
         }
         let mut group = GarpGroup {
-            garp_interval: draft.garp_interval.unwrap_or_default(),
-            gna_interval: draft.gna_interval.unwrap_or_default(),
+            garp_interval: draft.garp_interval,
+            gna_interval: draft.gna_interval,
             interfaces: Vec::new(),
+            numbered: says("interfaces"),
         };
         for (name, span) in draft.interfaces {
             match taken.get(&name) {

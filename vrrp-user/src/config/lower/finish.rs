@@ -75,8 +75,8 @@ pub(super) fn finish(
         vrid: vrid_span,
         vips: Vec::new(),
         track_interfaces: Vec::new(),
-        notify_priority_changes: draft.notify_priority_changes.is_some(),
-        tracks: std::mem::take(&mut draft.tracks),
+        notify_priority_changes: draft.alike.notify_priority_changes.is_some(),
+        tracks: std::mem::take(&mut draft.alike.tracks),
     };
     instance.origin = findings.origin(span);
     instance.version = version;
@@ -105,7 +105,7 @@ pub(super) fn finish(
             instance.routes.push(route.route.clone());
         }
     }
-    let tracked = tracked(draft.track_interfaces, &interface, priority, findings);
+    let tracked = tracked(draft.alike.track_interfaces, &interface, priority, findings);
     (instance.track_interfaces, spans.track_interfaces) = tracked.into_iter().unzip();
     instance.track_source = draft.track_source.is_some() && instance.source.is_some();
     if let Some(span) = draft.track_source
@@ -115,7 +115,7 @@ pub(super) fn finish(
             .warning("track-source", span, "`track_src_ip` has no effect without a source address")
             .help("add `unicast_src_ip` or `mcast_src_ip`");
     }
-    instance.notify = draft.notify;
+    instance.notify = draft.alike.notify;
     instance.garp = garp(draft.garp, global.garp, strict);
     if instance.vips().all(|vip| vip.dev == instance.interface) {
         instance.garp.elsewhere = Duration::ZERO;
@@ -131,7 +131,7 @@ pub(super) fn finish(
     instance.owner_ignore_adverts =
         draft.owner_ignore_adverts.unwrap_or(global.owner_ignore_adverts);
     instance.notify_priority_changes =
-        draft.notify_priority_changes.unwrap_or(global.own.notify_priority_changes);
+        draft.alike.notify_priority_changes.unwrap_or(global.own.notify_priority_changes);
     instance.accept = draft.accept.unwrap_or(!strict) || priority == Priority::OWNER;
     instance.strict = strict;
     instance.promote_secondaries = draft.promote_secondaries;

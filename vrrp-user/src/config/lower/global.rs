@@ -124,6 +124,19 @@ pub(super) fn metrics(global: &mut Global, node: &Node, findings: &mut Findings)
     global.own.metrics = Some(place);
 }
 
+pub(super) fn dynamic_interfaces(global: &mut Global, node: &Node, findings: &mut Findings) {
+    global.own.dynamic_interfaces = true;
+    match node.arguments().first() {
+        None => {}
+        Some(word) if &*word.text == "allow_if_changes" => global.own.interfaces_change = true,
+        Some(word) => {
+            findings
+                .warning("unknown-option", word.span, format!("`{}` is ignored", word.text))
+                .label("expected `allow_if_changes`, or nothing");
+        }
+    }
+}
+
 pub(super) fn version(global: &mut Global, node: &Node, findings: &mut Findings) {
     global.version = protocol_version(node, findings);
 }

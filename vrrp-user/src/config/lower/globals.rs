@@ -27,9 +27,10 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ),
     built(
         "dynamic_interfaces",
-        Shape::Flag,
-        |global, _, _| global.own.dynamic_interfaces = true,
-        "interfaces may be missing at start",
+        Shape::Words(0, 1),
+        dynamic_interfaces,
+        "interfaces may be missing at start; allow_if_changes: and return as another kind, which they \
+         always may here",
     ),
     built(
         "vrrp_version",
@@ -394,6 +395,7 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
     ignored("lvs_timeouts", LVS),
     ignored("lvs_flush", LVS),
     ignored("lvs_flush_on_stop", LVS),
+    ignored("lvs_flush_onstop", LVS),
     ignored("lvs_notify_fifo", LVS),
     ignored("lvs_notify_fifo_script", LVS),
     ignored("lvs_netlink_cmd_rcv_bufs", LVS),

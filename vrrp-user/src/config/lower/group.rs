@@ -1,12 +1,10 @@
 //! What do a `vrrp_sync_group` and `interface_up_down_delays` say.
-use super::parts::{no_block, track_interface};
-use super::program::program;
-use super::track::{self, MOST, MOST_OF_SCRIPTS, TracksDraft};
+use super::alike::{self, Alike};
+use super::parts::no_block;
 use super::value;
 use crate::config::findings::{Findings, Span};
 use crate::config::keyword::{Keyword, Shape, apply, built, ignored, not_built, obsolete};
-use crate::config::model::{Instance, Name, TrackInterface};
-use crate::config::program::Notify;
+use crate::config::model::{Instance, Name};
 use crate::config::token::Word;
 use crate::config::tracked::LinkDelay;
 use crate::config::tree::Node;
@@ -20,76 +18,37 @@ pub(in crate::config) struct GroupDraft {
     /// Where `group` stands.
     pub(super) list: Option<Span>,
     pub(super) members: Vec<Word>,
-    pub(super) track_interfaces: Vec<(TrackInterface, Span)>,
-    pub(super) tracks: TracksDraft,
+    pub(super) alike: Alike,
     pub(super) tracking_weight: bool,
-    pub(super) notify: Notify,
-    pub(super) notify_priority_changes: Option<bool>,
+}
+
+impl AsMut<Alike> for GroupDraft {
+    fn as_mut(&mut self) -> &mut Alike {
+        &mut self.alike
+    }
 }
 
 /// What stands in a `vrrp_sync_group`.
 pub(in crate::config) static GROUP: &[Keyword<GroupDraft>] = &[
     built("group", Shape::Block, members, "the instances that change state together"),
-    built(
-        "track_interface",
-        Shape::Block,
-        |draft, node, findings| track_interface(node, &mut draft.track_interfaces, findings),
-        "track_interface of every member",
-    ),
-    built(
-        "track_script",
-        Shape::Block,
-        |draft, node, findings| {
-            track::read(node, MOST_OF_SCRIPTS, &mut draft.tracks.scripts, findings);
-        },
-        "track_script of every member",
-    ),
-    built(
-        "track_file",
-        Shape::Block,
-        |draft, node, findings| track::read(node, MOST, &mut draft.tracks.files, findings),
-        "track_file of every member",
-    ),
-    built(
-        "track_process",
-        Shape::Block,
-        |draft, node, findings| track::read(node, MOST, &mut draft.tracks.processes, findings),
-        "track_process of every member",
-    ),
+    built("track_interface", Shape::Block, alike::interfaces, "track_interface of every member"),
+    built("track_script", Shape::Block, alike::scripts, "track_script of every member"),
+    built("track_file", Shape::Block, alike::files, "track_file of every member"),
+    built("track_process", Shape::Block, alike::processes, "track_process of every member"),
     built(
         "notify",
         Shape::Program,
-        |draft, node, findings| draft.notify.any = program(node, findings),
+        alike::any,
         "run at every change of the group, with GROUP, its name, the state and 0 added",
     ),
-    built(
-        "notify_master",
-        Shape::Program,
-        |draft, node, findings| draft.notify.master = program(node, findings),
-        "run when the group becomes MASTER",
-    ),
-    built(
-        "notify_backup",
-        Shape::Program,
-        |draft, node, findings| draft.notify.backup = program(node, findings),
-        "run when the group becomes BACKUP",
-    ),
-    built(
-        "notify_fault",
-        Shape::Program,
-        |draft, node, findings| draft.notify.fault = program(node, findings),
-        "run when the group goes to FAULT",
-    ),
-    built(
-        "notify_stop",
-        Shape::Program,
-        |draft, node, findings| draft.notify.stop = program(node, findings),
-        "run when xvrrp stops",
-    ),
+    built("notify_master", Shape::Program, alike::master, "run when the group becomes MASTER"),
+    built("notify_backup", Shape::Program, alike::backup, "run when the group becomes BACKUP"),
+    built("notify_fault", Shape::Program, alike::fault, "run when the group goes to FAULT"),
+    built("notify_stop", Shape::Program, alike::stop, "run when xvrrp stops"),
     built(
         "notify_priority_changes",
         Shape::Switch,
-        |draft, node, findings| draft.notify_priority_changes = value::switch(node, findings),
+        alike::priority_changes,
         "write priority changes of the members to the notify FIFOs",
     ),
     built(

@@ -1,16 +1,15 @@
 //! What does a `vrrp_instance` block say, before it is set against defaults and against itself.
 use super::address::{self, VipDraft};
+use super::alike::{self, Alike};
 use super::announce;
 use super::globals::{GarpDraft, count, count_or_none, down_timer, protocol_version, seconds};
 use super::program::{deleted, program};
 use super::route::{self, RouteDraft};
 use super::rule::{self, RuleDraft};
-use super::track::{self, MOST, MOST_OF_SCRIPTS, TracksDraft};
 use super::{parts, value};
 use crate::config::findings::{Findings, Span};
 use crate::config::keyword::{Keyword, Shape, apply, built, ignored, not_built, obsolete, ours};
-use crate::config::model::{Name, Peer, TrackInterface};
-use crate::config::program::Notify;
+use crate::config::model::{Name, Peer};
 use crate::config::token::Word;
 use crate::config::tree::Node;
 use std::net::IpAddr;
@@ -44,8 +43,7 @@ pub(in crate::config) struct Draft {
     pub(super) excluded: Vec<VipDraft>,
     pub(super) routes: Vec<RouteDraft>,
     pub(super) rules: Vec<RuleDraft>,
-    pub(super) track_interfaces: Vec<(TrackInterface, Span)>,
-    pub(super) tracks: TracksDraft,
+    pub(super) alike: Alike,
     pub(super) dont_track_primary: bool,
     pub(super) track_source: Option<Span>,
     pub(super) garp: GarpDraft,
@@ -53,11 +51,15 @@ pub(in crate::config) struct Draft {
     pub(super) higher_prio_send_advert: Option<bool>,
     pub(super) down_timer_adverts: Option<u8>,
     pub(super) owner_ignore_adverts: Option<bool>,
-    pub(super) notify_priority_changes: Option<bool>,
-    pub(super) notify: Notify,
     pub(super) accept: Option<bool>,
     pub(super) promote_secondaries: bool,
     pub(super) no_repair: bool,
+}
+
+impl AsMut<Alike> for Draft {
+    fn as_mut(&mut self) -> &mut Alike {
+        &mut self.alike
+    }
 }
 
 const MAIL: &str = "no mail is sent";
@@ -176,7 +178,7 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
     built(
         "track_interface",
         Shape::Block,
-        |draft, node, findings| parts::track_interface(node, &mut draft.track_interfaces, findings),
+        alike::interfaces,
         "interfaces whose state causes a fault or moves the priority",
     ),
     built(
@@ -188,21 +190,19 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
     built(
         "track_script",
         Shape::Block,
-        |draft, node, findings| {
-            track::read(node, MOST_OF_SCRIPTS, &mut draft.tracks.scripts, findings);
-        },
+        alike::scripts,
         "vrrp_script blocks whose failure is a fault or moves the priority",
     ),
     built(
         "track_process",
         Shape::Block,
-        |draft, node, findings| track::read(node, MOST, &mut draft.tracks.processes, findings),
+        alike::processes,
         "vrrp_track_process blocks whose state is a fault or moves the priority",
     ),
     built(
         "track_file",
         Shape::Block,
-        |draft, node, findings| track::read(node, MOST, &mut draft.tracks.files, findings),
+        alike::files,
         "track_file blocks whose number is a fault or moves the priority",
     ),
     built(
@@ -318,49 +318,34 @@ pub(in crate::config) static INSTANCE: &[Keyword<Draft>] = &[
     built(
         "notify_priority_changes",
         Shape::Switch,
-        |draft, node, findings| draft.notify_priority_changes = value::switch(node, findings),
+        alike::priority_changes,
         "write priority changes to the notify FIFOs",
     ),
     built(
         "notify",
         Shape::Program,
-        |draft, node, findings| draft.notify.any = program(node, findings),
+        alike::any,
         "run at every change, with INSTANCE, the name, the state and the priority added",
     ),
     built(
         "notify_master",
         Shape::Program,
-        |draft, node, findings| draft.notify.master = program(node, findings),
+        alike::master,
         "run at a change to MASTER: a program, in quotes with arguments, and perhaps user and group",
     ),
-    built(
-        "notify_backup",
-        Shape::Program,
-        |draft, node, findings| draft.notify.backup = program(node, findings),
-        "run at a change to BACKUP",
-    ),
-    built(
-        "notify_fault",
-        Shape::Program,
-        |draft, node, findings| draft.notify.fault = program(node, findings),
-        "run at a change to FAULT",
-    ),
-    built(
-        "notify_stop",
-        Shape::Program,
-        |draft, node, findings| draft.notify.stop = program(node, findings),
-        "run when xvrrp stops",
-    ),
+    built("notify_backup", Shape::Program, alike::backup, "run at a change to BACKUP"),
+    built("notify_fault", Shape::Program, alike::fault, "run at a change to FAULT"),
+    built("notify_stop", Shape::Program, alike::stop, "run when xvrrp stops"),
     built(
         "notify_deleted",
         Shape::MaybeProgram,
-        |draft, node, findings| draft.notify.deleted = deleted(node, findings),
+        |draft, node, findings| draft.alike.notify.deleted = deleted(node, findings),
         "say DELETED, not FAULT, when a reload takes the instance away; run then, if it is a program",
     ),
     built(
         "notify_master_rx_lower_pri",
         Shape::Program,
-        |draft, node, findings| draft.notify.lower = program(node, findings),
+        |draft, node, findings| draft.alike.notify.lower = program(node, findings),
         "run when a master hears a lower one",
     ),
     built(

@@ -1,6 +1,7 @@
 //! What does the tree mean: the top level, and the order in which its blocks are understood.
 mod across;
 mod address;
+pub(super) mod alike;
 pub(super) mod announce;
 mod finish;
 mod global;

@@ -1,4 +1,5 @@
 //! Is there what instances and groups name, and may they track it the way they say.
+use super::alike::Alike;
 use super::finish::Spans;
 use super::group::GroupDraft;
 use super::track::{TrackDraft, TracksDraft};
@@ -168,7 +169,7 @@ pub(super) fn tie(
         let instance = Arc::make_mut(instance);
         let mut resolved = objects.resolve(std::mem::take(&mut spans.tracks), findings);
         let group = of.get(&instance.name).and_then(|&at| groups.get(at));
-        if let Some(changes) = group.and_then(|group| group.draft.notify_priority_changes)
+        if let Some(changes) = group.and_then(|group| group.draft.alike.notify_priority_changes)
             && !spans.notify_priority_changes
         {
             instance.notify_priority_changes = changes;
@@ -289,7 +290,9 @@ impl Tied {
                 )
                 .label("the owners of addresses are always master, the others are not");
         }
-        let mut resolved = objects.resolve(self.draft.tracks, findings);
+        let Alike { track_interfaces: interfaces, tracks, notify, notify_priority_changes } =
+            self.draft.alike;
+        let mut resolved = objects.resolve(tracks, findings);
         let mut track_interfaces: Vec<TrackInterface> = Vec::new();
         let mut clear = |weight: &mut i16, what: &str, span: Span| {
             if owners > 0 && *weight != 0 {
@@ -303,7 +306,7 @@ impl Tied {
                     .label("a member of the group has priority 255, which nothing moves");
             }
         };
-        for (mut track, span) in self.draft.track_interfaces {
+        for (mut track, span) in interfaces {
             clear(&mut track.weight, &track.interface, span);
             track_interfaces.push(track);
         }
@@ -317,8 +320,8 @@ impl Tied {
             track_interfaces,
             tracks: resolved.tracks(),
             tracking_weight: self.draft.tracking_weight,
-            notify: self.draft.notify,
-            notify_priority_changes: self.draft.notify_priority_changes,
+            notify,
+            notify_priority_changes,
             name: self.name,
         })
     }

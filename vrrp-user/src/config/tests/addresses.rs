@@ -95,10 +95,8 @@ fn groups_of_interfaces_with_pauses() {
     assert!(config.instances[0].promote_secondaries);
     let [first, second] = config.garp_groups.as_slice() else { panic!("two groups") };
     assert_eq!(first.interfaces, ["eth0", "eth1", "eth2"].map(Into::into));
-    assert_eq!(
-        (first.garp_interval, first.gna_interval.as_nanos()),
-        (Duration::from_millis(500), 0)
-    );
+    assert_eq!((first.garp_interval, first.gna_interval), (Some(Duration::from_millis(500)), None));
     assert_eq!(second.interfaces, ["eth3".into()]);
-    assert_eq!(second.gna_interval, Duration::from_micros(1_000_001));
+    assert_eq!(second.gna_interval, Some(Duration::from_micros(1_000_001)));
+    assert_eq!((first.numbered, second.numbered), (true, false));
 }

@@ -48,10 +48,10 @@ impl Reconciler {
     }
 
     /// An announcement of it was sent.
-    pub(crate) fn announced(&mut self, router: RouterId, address: usize) {
+    pub(crate) fn announced(&mut self, router: RouterId, address: usize, now: Instant) {
         let entry = self.routers.get_mut(&router).and_then(|r| r.entries.get_mut(address));
         if let Some(entry) = entry {
-            entry.announced();
+            entry.announced(now);
             self.touched.insert(router);
         }
     }
@@ -92,6 +92,7 @@ impl Reconciler {
         let router = self.routers.get(&id)?;
         let addresses = router.entries.iter().map(Entry::report);
         let (routes, rules) = self.routes.report(id);
-        Some(OwnedReport { addresses: addresses.collect(), routes, rules })
+        let promoted = self.promotion.was_for(&self.table, &router.instance);
+        Some(OwnedReport { addresses: addresses.collect(), routes, rules, promoted })
     }
 }

@@ -29,7 +29,8 @@ pub(super) fn render(to: &mut Lines, dump: &Dump<'_>) {
     }
     line!(to, " Dynamic interfaces = {}", switch(globals.dynamic_interfaces, "true", "false"));
     if globals.dynamic_interfaces {
-        line!(to, " Allow interface changes = false");
+        let change = switch(globals.interfaces_change, "true", "false");
+        line!(to, " Allow interface changes = {change}");
     }
     defaults(to, dump);
     to.line(format_args!(" Script security {}", switch(scripts.security, "enabled", "disabled")));

@@ -1,4 +1,5 @@
 //! What does `keepalived.data` say of the interfaces of this host.
+use super::pauses::{Group, by_interface};
 use super::{Dump, Lines, Link, flag, line, switch};
 use crate::config::model::{Instance, Rule, TrackInterface};
 
@@ -9,16 +10,17 @@ const LOOPBACK: u16 = 772;
 const NOT_TRACKED: i16 = 255;
 
 /// All of them.
-pub(super) fn render(to: &mut Lines, dump: &Dump<'_>) {
+pub(super) fn render(to: &mut Lines, dump: &Dump<'_>, groups: &[Group<'_>]) {
     if !dump.links.is_empty() {
         line!(to, "------< Interfaces >------");
     }
+    let groups = by_interface(groups);
     for link in dump.links {
-        self::link(to, dump, link);
+        self::link(to, dump, link, groups.get(&*link.name).copied());
     }
 }
 
-fn link(to: &mut Lines, dump: &Dump<'_>, link: &Link) {
+fn link(to: &mut Lines, dump: &Dump<'_>, link: &Link, group: Option<&Group<'_>>) {
     let first = |address: Option<String>| address.unwrap_or_else(|| "(none)".to_owned());
     line!(to, " Name = {}", link.name);
     line!(to, "   index = {}", link.index);
@@ -57,6 +59,9 @@ fn link(to: &mut Lines, dump: &Dump<'_>, link: &Link) {
     line!(to, "   Delayed state change running = false");
     line!(to, "   Up debounce timer = {}us", delay.map_or(0, |delay| delay.up.as_micros()));
     line!(to, "   Down debounce timer = {}us", delay.map_or(0, |delay| delay.down.as_micros()));
+    if dump.config.globals.interfaces_change && link.made {
+        line!(to, "   Interface type/base can be changed");
+    }
     line!(to, "   MTU = {}", link.mtu);
     match link.hardware {
         ETHERNET => line!(to, "   HW Type = ETHERNET"),
@@ -64,16 +69,10 @@ fn link(to: &mut Lines, dump: &Dump<'_>, link: &Link) {
         other => line!(to, "   HW Type = UNKNOWN ({other})"),
     }
     line!(to, "   NIC netlink status update");
-    line!(to, "   Reset ARP config counter 0");
-    line!(to, "   Original arp_ignore 0");
-    line!(to, "   Original arp_filter 0");
-    line!(to, "   Original promote_secondaries 0");
-    let promoters = dump
-        .config
-        .instances
-        .iter()
-        .filter(|instance| instance.promote_secondaries && *instance.interface == *link.name);
-    line!(to, "   Reset promote_secondaries counter {}", promoters.count());
+    if let Some(group) = group {
+        pauses(to, group);
+    }
+    settings(to, dump, link);
     let mut headed = false;
     let of_static = |instance: &Instance| {
         instance.static_interfaces.iter().any(|dev| **dev == *link.name).then_some((0, false))
@@ -90,6 +89,38 @@ fn link(to: &mut Lines, dump: &Dump<'_>, link: &Link) {
         }
         line!(to, "     {}, weight {weight}{}", instance.name, switch(reverse, " reverse", ""));
     }
+}
+
+fn pauses(to: &mut Lines, group: &Group<'_>) {
+    if let Some(interval) = group.garp {
+        line!(to, "   Gratuitous ARP interval {}ms", interval.as_millis());
+    }
+    if let Some(interval) = group.gna {
+        line!(to, "   Gratuitous NA interval {}ms", interval.as_millis());
+    }
+    if group.number > 0 {
+        line!(to, "   Gratuitous ARP aggregation group {}", group.number);
+    }
+}
+
+/// What keepalived calls original is what the kernel told last.
+fn settings(to: &mut Lines, dump: &Dump<'_>, link: &Link) {
+    let settings = &link.settings;
+    line!(to, "   Reset ARP config counter 0");
+    line!(to, "   Original arp_ignore {}", u8::from(settings.arp_ignore));
+    line!(to, "   Original arp_filter {}", u8::from(settings.arp_filter));
+    let promoted = dump
+        .routers
+        .iter()
+        .filter(|router| router.owned.promoted && *router.engine.instance.interface == *link.name);
+    let promoted = promoted.count();
+    // keepalived has it of a link that the kernel told of again, as it does when that was set.
+    if promoted > 0 {
+        line!(to, "   rp_filter {}", settings.rp_filter);
+    }
+    let promotes = u8::from(settings.promote_secondaries);
+    line!(to, "   Original promote_secondaries {promotes}");
+    line!(to, "   Reset promote_secondaries counter {promoted}");
 }
 
 /// Whether what happens to the interface matters to an instance, and with which weight.

@@ -4,7 +4,7 @@
 //! `keepalived.json`, so the lines, their order and their indentation are those of keepalived 2.2.7.
 //! Nothing is read here: what a line needs besides the configuration is in [`Dump`].
 //!
-//! - `data`: `keepalived.data`, with `globals`, `instance`, `tracked` and `links`
+//! - `data`: `keepalived.data`, with `globals`, `pauses`, `statics`, `instance`, `tracked` and `links`
 //! - `stats`: `keepalived.stats`
 //! - `json`: `keepalived.json`
 //! - `address`, `routing`: addresses, routes and rules as they are written in all three
@@ -14,6 +14,7 @@ pub mod globals;
 pub mod instance;
 pub mod json;
 pub mod links;
+pub mod pauses;
 pub mod routing;
 pub mod statics;
 pub mod stats;
@@ -99,6 +100,23 @@ pub struct Link {
     pub mtu: u32,
     /// `ARPHRD_*`.
     pub hardware: u16,
+    /// It is of a kind that is made, such as veth, bridge or VLAN, and no card.
+    pub made: bool,
+    /// Settings of IPv4 on it.
+    pub settings: Settings,
+}
+
+/// Settings of IPv4 on an interface, as the kernel has them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Settings {
+    /// `arp_ignore`, not which kind of it.
+    pub arp_ignore: bool,
+    /// `arp_filter`.
+    pub arp_filter: bool,
+    /// `rp_filter`.
+    pub rp_filter: i32,
+    /// `promote_secondaries`.
+    pub promote_secondaries: bool,
 }
 
 /// What is known of tracked objects.
@@ -167,10 +185,20 @@ fn seconds(time: Duration) -> String {
     format!("{}.{:06}", time.as_secs(), time.subsec_micros())
 }
 
-/// Seconds with as many decimals as they need, as C's `%g` writes numbers of this size.
+/// Seconds in six digits at most, as C's `%g` writes numbers.
 fn short(time: Duration) -> String {
-    let text = seconds(time);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    let digits = format!("{:.5e}", time.as_secs_f64());
+    let (mantissa, exponent) = digits.split_once('e').unwrap_or((&digits, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let bare = |text: &str| text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    match usize::try_from(5 - exponent) {
+        Ok(0) => format!("{:.0}", time.as_secs_f64()),
+        Ok(decimals) if exponent >= -4 => bare(&format!("{:.decimals$}", time.as_secs_f64())),
+        _ => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{}e{sign}{:02}", bare(mantissa), exponent.abs())
+        }
+    }
 }
 
 /// `IFF_*`, as far as it is shown.
