@@ -207,16 +207,13 @@ impl Plane {
 
 impl Heard for Plane {
     fn stamp(&self, router: RouterId) -> Stamp {
-        let program = self.program.as_ref();
-        let mut last = program.map_or(Seen::default(), |program| program.seen(router.index()));
+        let mut last = self.program.as_ref().map_or_else(Seen::default, |p| p.seen(router.index()));
         // The sockets heard nothing, as a rule.
-        if !self.memory.seen.is_empty() {
-            last = self
-                .memory
-                .seen
-                .get(&router.0)
-                .filter(|seen| seen.at >= last.at)
-                .map_or(last, |s| *s);
+        let memory = &self.memory.seen;
+        if !memory.is_empty()
+            && let Some(seen) = memory.get(&router.0).filter(|seen| seen.at >= last.at)
+        {
+            last = *seen;
         }
         stamp(last.at, last.generation)
     }
