@@ -106,6 +106,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Reads the configuration and runs the daemon with it.
 pub(super) fn start(mut options: Options) -> anyhow::Result<ExitCode> {
+    sys::keep_little();
     let begun = Begun::catch()?;
     let path = &options.config;
     let (model, diagnostics) = config::load(path, &options.files);

@@ -171,6 +171,7 @@ mod tests {
             metrics: Default::default(),
             running: Default::default(),
             turn: Default::default(),
+            freed: Default::default(),
             reload_file: Default::default(),
         };
         let requests: [&[u8]; 4] =

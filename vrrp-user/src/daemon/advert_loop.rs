@@ -400,19 +400,19 @@ fn advert(routers: &mut [Option<Router>], news: &News<'_>) -> Option<Judged> {
         return Some(Judged::Dropped);
     }
     let mut remarks = news.remarks;
-    let mut remark = |counter: Counter| {
+    let mut remark = |counter: Counter, remarked: &mut u64| {
         remarks |= 1 << counter as u32;
-        router.remarked.0[counter as usize] += 1;
+        *remarked += 1;
     };
     if router.instance.check_address_list && !same_addresses {
-        remark(Counter::AddressListDiffers);
+        remark(Counter::AddressListDiffers, &mut router.remarked.address_list);
     }
     let ours = match header.version() {
         2 => router.instance.interval_v2(),
         _ => router.instance.advert_interval,
     };
     if router.instance.version == Version::V3 && header.interval() != ours {
-        remark(Counter::IntervalDiffers);
+        remark(Counter::IntervalDiffers, &mut router.remarked.interval);
     }
     let (router, at) = (news.router, news.at);
     Some(Judged::Taken(Advert { router, at, source, header, same_addresses, remarks }))

@@ -2,6 +2,7 @@
 use super::advert_loop::{AdvertLoop, known};
 use super::groups::Wanted;
 use super::past::Transition;
+use super::remarked::Remarked;
 use super::{clock, plan};
 use crate::config::model::{Instance, Name};
 use crate::dataplane::port::PortReport;
@@ -15,7 +16,7 @@ use anyhow::Context as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 use vrrp_common::ident::{Priority, RouterId};
-use vrrp_common::layout::{Counts, Expect, address};
+use vrrp_common::layout::{Expect, address};
 use vrrp_common::time::Instant;
 
 /// What the loop keeps of a router.
@@ -32,7 +33,7 @@ pub struct Router {
     /// When news of another master last came.
     pub heard: Instant,
     /// Remarks that the loop made itself.
-    pub remarked: Counts,
+    pub remarked: Remarked,
     /// When its counters were last at zero.
     pub counted_since: Instant,
     /// Whether dataplane and sockets have a place for it, as far as it is known.
@@ -152,7 +153,7 @@ impl AdvertLoop {
                 priority: instance.priority,
                 addresses,
                 heard: Instant::ZERO,
-                remarked: Counts::default(),
+                remarked: Remarked::default(),
                 counted_since: clock::now(),
                 place: Place::Unknown,
             },
@@ -332,7 +333,7 @@ impl AdvertLoop {
         self.counted_since = clock::now();
         for known in self.routers.iter_mut().flatten() {
             if known.instance.interface == *name {
-                known.remarked = Counts::default();
+                known.remarked = Remarked::default();
                 known.counted_since = self.counted_since;
             }
         }

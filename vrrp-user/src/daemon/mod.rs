@@ -11,6 +11,7 @@
 //! - [`groups`]: who joins multicast groups
 //! - [`interfaces`]: all interfaces of this host
 //! - [`logging`]: where log lines go
+//! - [`freed`]: when freed memory is given back
 //! - [`handover`]: what the loop is given and gives back
 //! - [`mailbox`]: how the loop is woken from other threads
 //! - [`metrics`]: HTTP for Prometheus
@@ -20,6 +21,7 @@
 //! - [`programs`]: what the kernel knows of the XDP program
 //! - [`proposal`]: when a configuration is applied
 //! - [`questions`]: what may be asked of the loop
+//! - [`remarked`]: how often an advert was not like ours
 //! - [`reload_file`]: who waits for a reload to have read the configuration
 //! - [`schedule`]: when the loop gets a processor
 //! - [`service`]: start, signals, reload, stop
@@ -28,6 +30,7 @@ pub mod advert_loop;
 pub mod carry_out;
 pub mod clock;
 pub mod dumps;
+pub mod freed;
 pub mod groups;
 pub mod handover;
 pub mod interfaces;
@@ -42,6 +45,7 @@ pub mod proposal;
 pub mod questions;
 pub mod reject_log;
 pub mod reload_file;
+pub mod remarked;
 pub mod schedule;
 pub mod service;
 pub mod supervisor;

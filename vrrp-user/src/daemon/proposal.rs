@@ -206,6 +206,7 @@ impl AdvertLoop {
             self.tell(clock::now(), input);
         }
         self.tell(clock::now(), Input::Reload(Arc::clone(&config)));
+        self.engine.slim();
         // What went made room for what found none.
         self.place_again();
         self.workers.tracker.watch(&config);

@@ -182,9 +182,7 @@ impl AdvertLoop {
         let mut counts = self.plane.counts(router);
         snapshot.history.protocol_error = self.plane.protocol_error(router);
         if let Some(Some(known)) = self.routers.get(router.index()) {
-            for (count, more) in counts.0.iter_mut().zip(known.remarked.0) {
-                *count += more;
-            }
+            known.remarked.add_to(&mut counts);
             snapshot.history.counts_since = known.counted_since;
         }
         // The engine looks at the stamp when its deadline is over, and not before.

@@ -5,7 +5,7 @@ use super::handover::{Ended, Loaded, Workers};
 use super::mailbox::{self, Sender};
 use super::metrics;
 use super::reload_file::{self, Reading};
-use super::{logging, preflight, reject_log, schedule, supervisor};
+use super::{freed, logging, preflight, reject_log, schedule, supervisor};
 use crate::cli::background::Up;
 use crate::cli::files::Files;
 use crate::config;
@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use vrrp_common::ident::RouterId;
 
 /// What the daemon is started with.
@@ -82,6 +82,8 @@ pub struct Handle {
     pub running: Running,
     /// Whose turn it is to reload: what is read later must be applied later.
     pub turn: Arc<Turn>,
+    /// Asked to give freed memory back.
+    pub freed: Arc<Notify>,
     /// `reload_file` of the configuration that runs.
     pub reload_file: Arc<Mutex<Option<PathBuf>>>,
 }
@@ -198,6 +200,7 @@ impl Handle {
         if let Ok(mut path) = self.reload_file.lock() {
             *path = next;
         }
+        self.freed.notify_one();
         Ok(count)
     }
 }
@@ -337,10 +340,13 @@ async fn serve(
         metrics: serving,
         running,
         turn: Arc::default(),
+        freed: Arc::default(),
         reload_file: Arc::new(Mutex::new(config.globals.reload_file.clone())),
     };
     handle.metrics.apply(scraped, &handle);
     tokio::spawn(dumps::serve(handle.clone(), dumps, options.dump));
+    let asked = Arc::clone(&handle.freed);
+    tokio::spawn(async move { freed::give_back(&asked).await });
     tokio::spawn(supervisor::report(handle.clone(), routers, options.up.clone()));
     let events = mailbox.clone();
     let deliver = move |event| {
@@ -453,12 +459,23 @@ fn settings(mode: XdpMode, config: &Config) -> Settings {
     let default = Settings::new(mode);
     let interfaces: HashSet<_> = config.instances.iter().map(|i| &i.interface).collect();
     let room = |count: usize| u32::try_from(count.saturating_mul(2)).unwrap_or(u32::MAX);
+    let routers = room(config.instances.len());
+    // It is mapped, twice over, for as long as the daemon runs.
+    let news = routers.saturating_mul(NEWS).checked_next_power_of_two();
     Settings {
         ports: default.ports.max(room(interfaces.len())),
-        routers: default.routers.max(room(config.instances.len())),
+        routers: default.routers.max(routers),
+        ring_bytes: news
+            .map_or(default.ring_bytes, |news| news.clamp(LEAST_RING, default.ring_bytes)),
         ..default
     }
 }
+
+/// Bytes of an advert's news in the ring, rounded up.
+const NEWS: u32 = 512;
+
+/// Bytes of the ring for few routers: room for nearly a thousand adverts.
+const LEAST_RING: u32 = 1 << 18;
 
 /// The nice value of the loop's thread, unless `vrrp_priority` says another.
 const FIRST: i8 = -20;

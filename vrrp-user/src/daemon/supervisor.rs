@@ -41,6 +41,7 @@ pub async fn report(handle: Handle, routers: usize, up: Option<Up>) {
         return;
     }
     ready(&status(routers));
+    handle.freed.notify_one();
     if let Some(up) = up {
         up.tell();
     }

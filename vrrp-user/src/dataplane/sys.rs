@@ -55,6 +55,25 @@ fn set(socket: &Socket, level: i32, option: i32, value: i32) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// More than this is asked of the kernel by itself, and given back when it is freed; and no more than
+/// this is kept at the end of what a thread has.
+#[cfg(target_env = "gnu")]
+const KEPT: i32 = 512 << 10;
+
+/// Large to the allocator when it is freed, and not so large that the kernel is asked for it.
+const LARGE: usize = 256 << 10;
+
+/// Has the allocator keep little of what is freed. By itself it learns from the largest piece that is
+/// freed, which is that of loading the program, to keep twice as much for each thread for ever.
+pub fn keep_little() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: sets numbers of the allocator, which any thread may do at any time.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
+    }
+}
+
 /// Gives freed memory back to the kernel: what was needed once, to load something, would stay resident
 /// for as long as the process lives.
 pub fn trim_memory() {
@@ -63,6 +82,9 @@ pub fn trim_memory() {
     unsafe {
         libc::malloc_trim(0);
     }
+    // That leaves out what is free at the end of a thread's own memory, which is looked at when
+    // something large is freed there.
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
 }
 
 /// Packets dropped at a packet socket since last asked.

@@ -242,12 +242,12 @@ impl Router {
 
     /// Says something once, and not more often than adverts come.
     fn remark(&mut self, cx: &mut Context<'_>, source: IpAddr, what: &'static str) {
-        if let Some((at, about, said)) = self.remarked
+        if let Some((at, about, said)) = self.remarked.as_deref().copied()
             && ((about, said) == (source, what) || cx.now < at + self.instance.advert_interval)
         {
             return;
         }
-        self.remarked = Some((cx.now, source, what));
+        self.remarked = Some(Box::new((cx.now, source, what)));
         let what = format!("{what} ({source})");
         cx.outputs.push_back(Output::Remark { router: cx.id, what });
     }

@@ -139,6 +139,12 @@ impl Engine {
         self.outputs.pop_front()
     }
 
+    /// Gives up the room that the outputs of a reload took, when they have been carried out: it is much
+    /// more than what thousands of routers ask for at once later.
+    pub fn slim(&mut self) {
+        self.outputs.shrink_to_fit();
+    }
+
     /// When [`Input::Deadline`] is due.
     pub fn deadline(&self) -> Option<Instant> {
         let router = self.deadlines.first().map(|(deadline, _)| deadline);

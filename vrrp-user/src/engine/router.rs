@@ -94,8 +94,8 @@ pub(super) struct Router {
     pub(super) answered: Option<Instant>,
     /// Active: when it was last told that a lower router was heard.
     pub(super) lower_told: Option<Instant>,
-    /// The last remark made: about whom, and which.
-    pub(super) remarked: Option<(Instant, IpAddr, &'static str)>,
+    /// The last remark made: about whom, and which. Boxed, for there is seldom one.
+    pub(super) remarked: Option<Box<(Instant, IpAddr, &'static str)>>,
     pub(super) counts: Counts,
     pub(super) history: History,
     pub(super) prevented: Vec<u64>,

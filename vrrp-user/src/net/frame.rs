@@ -16,7 +16,7 @@ const CHECKSUM: usize = 6;
 /// A complete packet.
 #[derive(Clone, Debug)]
 pub(crate) struct Prebuilt {
-    bytes: Vec<u8>,
+    bytes: Box<[u8]>,
     /// Where the IP header starts.
     ip: usize,
     /// Where the message starts.
@@ -103,7 +103,9 @@ impl Prebuilt {
         let checksum = u16::from_be_bytes([message[CHECKSUM], message[CHECKSUM + 1]]);
         let payload_len = u16::try_from(message.len()).ok()?;
 
-        let mut bytes = link.to_vec();
+        let most = link.len() + ipv6::HEADER_LEN + message.len();
+        let mut bytes = Vec::with_capacity(most);
+        bytes.extend(link);
         let ip = bytes.len();
         let mut header_sum = None;
         match (source, destination) {
@@ -131,7 +133,7 @@ impl Prebuilt {
         let start = bytes.len();
         bytes.append(&mut message);
         Some(Self {
-            bytes,
+            bytes: bytes.into_boxed_slice(),
             ip,
             message: start,
             sum: Sum::ZERO.add_word(!checksum),

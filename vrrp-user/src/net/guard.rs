@@ -45,17 +45,14 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// A router exists or changed; whether it owns its addresses stays.
-    pub(crate) fn router(&mut self, id: RouterId, instance: &Instance) {
-        let own = self.routers.get(&id).is_some_and(|router| router.own);
-        self.own(id, false);
-        self.routers.remove(&id);
-        let refused = match instance.accept {
-            true => Vec::new(),
-            false => instance.vips().map(Refused::of).collect(),
-        };
-        self.routers.insert(id, Router { refused, own: false });
-        self.own(id, own);
+    /// A router exists or changed, and owns its addresses or does not.
+    pub(crate) fn router(&mut self, id: RouterId, instance: &Instance, own: bool) {
+        self.forget(id);
+        if !instance.accept {
+            let refused = instance.vips().map(Refused::of).collect();
+            self.routers.insert(id, Router { refused, own: false });
+            self.own(id, own);
+        }
     }
 
     /// A router is gone.
@@ -309,8 +306,8 @@ mod tests {
         let mut guard = Guard::default();
         let (a, b) = (RouterId(0), RouterId(1));
         assert!(!guard.is_needed());
-        guard.router(a, &instance(false, &["fe80::1", "2001:db8::1"]));
-        guard.router(b, &instance(false, &["2001:db8::1"]));
+        guard.router(a, &instance(false, &["fe80::1", "2001:db8::1"]), false);
+        guard.router(b, &instance(false, &["2001:db8::1"]), false);
         assert!(guard.is_needed() && wanted(&guard).is_empty(), "nobody is master");
         guard.own(a, true);
         guard.own(a, true);
@@ -319,11 +316,11 @@ mod tests {
         guard.own(a, false);
         assert_eq!(wanted(&guard), ["V6(2001:db8::1)"]);
         // A master stays one when it is configured anew.
-        guard.router(b, &instance(false, &["2001:db8::2"]));
+        guard.router(b, &instance(false, &["2001:db8::2"]), true);
         assert_eq!(wanted(&guard), ["V6(2001:db8::2)"]);
-        guard.router(b, &instance(true, &["2001:db8::2"]));
+        guard.router(b, &instance(true, &["2001:db8::2"]), true);
         assert!(wanted(&guard).is_empty());
-        guard.router(b, &instance(false, &["2001:db8::2"]));
+        guard.router(b, &instance(false, &["2001:db8::2"]), true);
         assert_eq!(wanted(&guard), ["V6(2001:db8::2)"]);
         guard.forget(b);
         guard.forget(a);

@@ -58,18 +58,21 @@ impl Look {
 /// What the kernel was asked for of what is there now, and what it made of it. Where that is something
 /// else it would be again, so it is left at that.
 #[derive(Default, Debug)]
-pub(crate) struct Made(HashMap<Slot, (Look, Look)>);
+pub(crate) struct Made(HashMap<Slot, Option<Box<(Look, Look)>>>);
 
 impl Made {
     /// It was asked for one thing, and made this of it.
     pub(crate) fn note(&mut self, slot: Slot, asked: Look, made: Look) {
-        self.0.insert(slot, (asked, made));
+        // Most are as they were asked for, and what is like that is like the wish too.
+        let other = !asked.is(&made, &slot.dev);
+        self.0.insert(slot, other.then(|| Box::new((asked, made))));
     }
 
     /// Whether an address that is there is what asking for `wanted` comes to.
     pub(crate) fn fits(&self, slot: &Slot, wanted: &Look, actual: &Look) -> bool {
         let again = |(asked, made): &(Look, Look)| asked == wanted && made.is(actual, &slot.dev);
-        wanted.is(actual, &slot.dev) || self.0.get(slot).is_some_and(again)
+        let other = || self.0.get(slot).and_then(Option::as_deref);
+        wanted.is(actual, &slot.dev) || other().is_some_and(again)
     }
 
     /// Whether it is there because it was asked for: who changes an address may take the mark off that

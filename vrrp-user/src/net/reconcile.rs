@@ -300,6 +300,11 @@ impl Reconciler {
         self.routers.get(&id).map(|router| &*router.instance)
     }
 
+    /// Whether a router's addresses should be present.
+    pub(crate) fn owns(&self, id: RouterId) -> bool {
+        self.routers.get(&id).is_some_and(|router| router.own)
+    }
+
     /// Who has a slot.
     pub(super) fn users(&self, slot: &Slot) -> &[User] {
         self.slots.users(slot).unwrap_or_default()

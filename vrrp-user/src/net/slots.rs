@@ -4,7 +4,8 @@
 //! may have the same one; it stays known without any until it is gone from the kernel.
 use super::change::Place;
 use crate::config::model::{Name, Vip};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::net::{IpAddr, Ipv6Addr};
 use vrrp_common::ident::RouterId;
 
@@ -52,39 +53,39 @@ pub(crate) type User = (RouterId, usize);
 /// Every slot with its users.
 #[derive(Default, Debug)]
 pub(crate) struct Slots {
-    users: HashMap<Slot, Vec<User>>,
-    by_dev: HashMap<Name, BTreeSet<Slot>>,
+    by_dev: HashMap<Name, BTreeMap<Slot, Vec<User>>>,
     by_address: HashMap<IpAddr, usize>,
 }
 
 impl Slots {
     /// One more user.
     pub(crate) fn add(&mut self, slot: &Slot, user: User) {
-        let users = self.users.entry(slot.clone()).or_insert_with(|| {
-            self.by_dev.entry(slot.dev.clone()).or_default().insert(slot.clone());
-            *self.by_address.entry(slot.address).or_default() += 1;
-            Vec::new()
-        });
-        users.push(user);
+        match self.by_dev.entry(slot.dev.clone()).or_default().entry(slot.clone()) {
+            Entry::Occupied(mut users) => users.get_mut().push(user),
+            Entry::Vacant(users) => {
+                // Room for one: most have no more.
+                users.insert(vec![user]);
+                *self.by_address.entry(slot.address).or_default() += 1;
+            }
+        }
     }
 
     /// One user less; the slot stays.
     pub(crate) fn leave(&mut self, slot: &Slot, user: User) {
-        if let Some(users) = self.users.get_mut(slot) {
+        let users = self.by_dev.get_mut(&slot.dev).and_then(|slots| slots.get_mut(slot));
+        if let Some(users) = users {
             users.retain(|other| *other != user);
         }
     }
 
     /// Forgets a slot.
     pub(crate) fn remove(&mut self, slot: &Slot) {
-        if self.users.remove(slot).is_none() {
+        let Some(slots) = self.by_dev.get_mut(&slot.dev) else { return };
+        if slots.remove(slot).is_none() {
             return;
         }
-        if let Some(slots) = self.by_dev.get_mut(&slot.dev) {
-            slots.remove(slot);
-            if slots.is_empty() {
-                self.by_dev.remove(&slot.dev);
-            }
+        if slots.is_empty() {
+            self.by_dev.remove(&slot.dev);
         }
         if let Some(count) = self.by_address.get_mut(&slot.address) {
             *count -= 1;
@@ -96,12 +97,12 @@ impl Slots {
 
     /// Who has a slot; `None` where nobody ever had.
     pub(crate) fn users(&self, slot: &Slot) -> Option<&[User]> {
-        self.users.get(slot).map(Vec::as_slice)
+        self.by_dev.get(&slot.dev)?.get(slot).map(Vec::as_slice)
     }
 
     /// Every slot of an interface.
     pub(crate) fn on(&self, dev: &str) -> impl Iterator<Item = &Slot> {
-        self.by_dev.get(dev).into_iter().flatten()
+        self.by_dev.get(dev).into_iter().flat_map(BTreeMap::keys)
     }
 
     /// Every interface.
@@ -125,7 +126,7 @@ impl Slots {
             IpAddr::V6(_) => (slot(0, None), slot(u8::MAX, Some(last))),
         };
         match self.by_dev.get(dev) {
-            Some(slots) => slots.range(first..=last).cloned().collect(),
+            Some(slots) => slots.range(first..=last).map(|(slot, _)| slot.clone()).collect(),
             None => Vec::new(),
         }
     }

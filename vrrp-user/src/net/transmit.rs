@@ -72,15 +72,22 @@ struct Shared {
 struct Router {
     way: Way,
     /// For the group, or for each peer: one of each version that is spoken.
-    packets: Vec<(Option<sys::Destination>, Prebuilt)>,
+    packets: Box<[Packet]>,
     queued: bool,
     sent: Sent,
+}
+
+struct Packet {
+    /// For peers: boxed, for most routers have none.
+    destination: Option<Box<sys::Destination>>,
+    prebuilt: Prebuilt,
 }
 
 /// The adverts of every router of a network namespace. Lives on the loop's thread.
 #[derive(Default)]
 pub struct Transmitter {
-    routers: HashMap<RouterId, Router>,
+    /// By number.
+    routers: Vec<Option<Router>>,
     sockets: HashMap<Way, Shared>,
     /// Routers with patched packets, in the order of queueing.
     queue: Vec<(Way, RouterId)>,
@@ -117,7 +124,7 @@ impl Transmitter {
         };
         let packets = match source {
             Some(source) => packets(instance, ifindex, mac, source),
-            None => Some(Vec::new()),
+            None => Some(Box::default()),
         };
         // The new socket before the old one goes: an unchanged way keeps its socket.
         let opened = self.acquire(way, &instance.interface);
@@ -125,7 +132,10 @@ impl Transmitter {
         opened?;
         let fits = packets.is_some();
         let packets = packets.unwrap_or_default();
-        self.routers.insert(router, Router { way, packets, queued: false, sent });
+        if self.routers.len() <= router.index() {
+            self.routers.resize_with(router.index() + 1, || None);
+        }
+        self.routers[router.index()] = Some(Router { way, packets, queued: false, sent });
         if fits {
             Ok(())
         } else {
@@ -139,7 +149,7 @@ impl Transmitter {
     /// Forgets a router; what was queued for it is sent first.
     pub fn remove_router(&mut self, router: RouterId) {
         self.flush();
-        if let Some(router) = self.routers.remove(&router) {
+        if let Some(router) = self.routers.get_mut(router.index()).and_then(Option::take) {
             self.release(router.way);
         }
     }
@@ -147,11 +157,11 @@ impl Transmitter {
     /// Queues one advert to every destination of a router. One call of [`Self::flush`] sends what
     /// was queued for many routers.
     pub fn queue(&mut self, router: RouterId, priority: Priority) {
-        if self.routers.get(&router).is_some_and(|router| router.queued) {
+        if self.router(router).is_some_and(|router| router.queued) {
             // Its packets already carry another advert.
             self.flush();
         }
-        let Some(state) = self.routers.get_mut(&router) else {
+        let Some(Some(state)) = self.routers.get_mut(router.index()) else {
             self.total.failed += 1;
             return;
         };
@@ -160,8 +170,8 @@ impl Transmitter {
             self.total.failed += 1;
             return;
         }
-        for (_, packet) in &mut state.packets {
-            packet.patch(priority);
+        for packet in &mut state.packets {
+            packet.prebuilt.patch(priority);
         }
         state.queued = true;
         self.queue.push((state.way, router));
@@ -182,11 +192,12 @@ impl Transmitter {
             let mut owners = Vec::new();
             let mut packets = Vec::new();
             for (_, router) in same_way {
-                for (destination, packet) in
-                    self.routers.get(router).iter().flat_map(|state| &state.packets)
+                let state = self.routers.get(router.index()).and_then(Option::as_ref);
+                for Packet { destination, prebuilt } in
+                    state.iter().flat_map(|state| &state.packets)
                 {
                     owners.push(*router);
-                    packets.push((destination.clone(), packet.bytes()));
+                    packets.push((destination.as_deref().cloned(), prebuilt.bytes()));
                 }
             }
             let mut orphaned = false;
@@ -201,7 +212,7 @@ impl Transmitter {
         }
         for (router, outcome) in outcomes {
             self.total.count(&outcome);
-            if let Some(router) = self.routers.get_mut(&router) {
+            if let Some(Some(router)) = self.routers.get_mut(router.index()) {
                 router.sent.count(&outcome);
                 router.queued = false;
             }
@@ -212,7 +223,11 @@ impl Transmitter {
 
     /// Packets of one router since it was first set.
     pub fn sent(&self, router: RouterId) -> Sent {
-        self.routers.get(&router).map(|router| router.sent).unwrap_or_default()
+        self.router(router).map(|router| router.sent).unwrap_or_default()
+    }
+
+    fn router(&self, router: RouterId) -> Option<&Router> {
+        self.routers.get(router.index())?.as_ref()
     }
 
     /// Packets of all routers, former ones included.
@@ -253,23 +268,21 @@ fn is_orphaned(error: &io::Error) -> bool {
 }
 
 /// The packets of a router, or `None` where its advert does not fit.
-fn packets(
-    instance: &Instance,
-    ifindex: u32,
-    mac: Mac,
-    source: IpAddr,
-) -> Option<Vec<(Option<sys::Destination>, Prebuilt)>> {
+fn packets(instance: &Instance, ifindex: u32, mac: Mac, source: IpAddr) -> Option<Box<[Packet]>> {
     match &instance.transport {
         Transport::Multicast { group } => instance
             .versions()
-            .map(|version| Some((None, Prebuilt::frame(instance, version, mac, source, *group)?)))
+            .map(|version| {
+                let prebuilt = Prebuilt::frame(instance, version, mac, source, *group)?;
+                Some(Packet { destination: None, prebuilt })
+            })
             .collect(),
         Transport::Unicast { peers, ttl } => peers
             .iter()
             .flat_map(|peer| instance.versions().map(move |version| (peer.address, version)))
             .map(|(peer, version)| {
-                let packet = Prebuilt::packet(instance, version, source, peer, *ttl)?;
-                Some((Some(destination(peer, ifindex)), packet))
+                let prebuilt = Prebuilt::packet(instance, version, source, peer, *ttl)?;
+                Some(Packet { destination: Some(Box::new(destination(peer, ifindex))), prebuilt })
             })
             .collect(),
     }

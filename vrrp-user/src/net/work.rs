@@ -72,7 +72,7 @@ impl<E: Fn(Event)> Work<E> {
     pub(super) fn command(&mut self, command: Command) {
         match command {
             Command::Router { router, instance } => {
-                self.guard.router(router, &instance);
+                self.guard.router(router, &instance, self.reconciler.owns(router));
                 self.reconciler.router(router, instance);
             }
             Command::Forget { router } => {

@@ -406,8 +406,9 @@ fn addresses(draft: &Draft, instance: &mut Instance, spans: &mut Spans, findings
         }
     }
     spans.vips = announced.iter().chain(&excluded).map(|(_, span)| *span).collect();
-    instance.addresses = announced.into_iter().map(|(vip, _)| vip).collect();
-    instance.excluded = excluded.into_iter().map(|(vip, _)| vip).collect();
+    // Copied: taken out in place they would keep the memory of all they came with.
+    instance.addresses = announced.iter().map(|(vip, _)| vip.clone()).collect();
+    instance.excluded = excluded.iter().map(|(vip, _)| vip.clone()).collect();
 }
 
 /// keepalived's order of defaults: the instance, `global_defs`, and for the settings after a lower

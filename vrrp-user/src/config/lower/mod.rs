@@ -236,7 +236,8 @@ pub(super) fn lower(nodes: Vec<Node>, findings: &mut Findings) -> Config {
     }
     Config {
         globals: global.finish(),
-        instances: instances.into_iter().map(|(instance, _)| instance).collect(),
+        // Not taken out in place: the list would keep the memory of all they came with.
+        instances: instances.iter().map(|(instance, _)| Arc::clone(instance)).collect(),
         groups,
         scripts: objects.scripts.used(findings),
         files: objects.files.used(findings),
