@@ -27,6 +27,9 @@ impl Deadlines {
 
     /// Everyone whose deadline is not after `end`, in no particular order.
     pub(super) fn due(&self, end: Instant, mut each: impl FnMut(RouterId)) {
+        if self.first().is_none_or(|(first, _)| first > end) {
+            return;
+        }
         // Below a later deadline there is none.
         let mut places = vec![0];
         while let Some(place) = places.pop() {

@@ -7,7 +7,6 @@ use super::expected::Next;
 use super::input::{Heard, Stamp};
 use super::router::Router;
 use super::snapshot::State;
-use std::collections::BTreeMap;
 use std::time::Duration;
 use vrrp_common::ident::RouterId;
 use vrrp_common::time::Instant;
@@ -57,7 +56,8 @@ impl Router {
 pub(super) struct Watches {
     /// By number, as far as somebody has one.
     watched: Vec<Watched>,
-    lanes: BTreeMap<Lane, Members>,
+    /// So few that they are searched from one end to the other.
+    lanes: Vec<Members>,
 }
 
 /// Those whose silences are alike within a factor of two, in groups small enough that nobody else
@@ -73,8 +73,9 @@ struct Watched {
     place: u32,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Members {
+    lane: Lane,
     routers: Vec<RouterId>,
     /// None of them is due before.
     first: Option<Instant>,
@@ -103,7 +104,7 @@ impl Watched {
 impl Watches {
     /// None of those who are looked at together is due before.
     pub(super) fn first(&self) -> Option<Instant> {
-        self.lanes.values().filter_map(|members| members.first).min()
+        self.lanes.iter().filter_map(|members| members.first).min()
     }
 
     /// When one of those who are looked at together is due, should it hear nothing more.
@@ -157,7 +158,12 @@ impl Watches {
         if one.is_soon(now) {
             return false;
         }
-        let members = self.lanes.entry(one.lane(router)).or_default();
+        let lane = one.lane(router);
+        let at = self.lanes.iter().position(|members| members.lane == lane).unwrap_or_else(|| {
+            self.lanes.push(Members { lane, routers: Vec::new(), first: None });
+            self.lanes.len() - 1
+        });
+        let members = &mut self.lanes[at];
         // A router number is 32 bits and each is a member once, so a place fits too.
         one.place = u32::try_from(members.routers.len()).unwrap_or(NOWHERE);
         members.routers.push(router);
@@ -168,15 +174,18 @@ impl Watches {
     fn leave(&mut self, router: RouterId) {
         let Some(one) = self.watched.get_mut(router.index()) else { return };
         let old = std::mem::replace(one, UNWATCHED);
+        if old.place == NOWHERE {
+            return;
+        }
         let lane = old.lane(router);
-        if let Some(members) = self.lanes.get_mut(&lane).filter(|_| old.place != NOWHERE) {
-            members.routers.swap_remove(old.place as usize);
-            if let Some(moved) = members.routers.get(old.place as usize) {
-                self.watched[moved.index()].place = old.place;
-            }
-            if members.routers.is_empty() {
-                self.lanes.remove(&lane);
-            }
+        let Some(at) = self.lanes.iter().position(|members| members.lane == lane) else { return };
+        let members = &mut self.lanes[at];
+        members.routers.swap_remove(old.place as usize);
+        if let Some(moved) = members.routers.get(old.place as usize) {
+            self.watched[moved.index()].place = old.place;
+        }
+        if members.routers.is_empty() {
+            self.lanes.swap_remove(at);
         }
     }
 
@@ -189,9 +198,9 @@ impl Watches {
         mut soon: impl FnMut(RouterId, Instant),
     ) {
         let Self { watched, lanes } = self;
-        lanes.retain(|_, Members { routers, first }| {
+        for Members { routers, first, .. } in &mut *lanes {
             if first.is_none_or(|first| first > now) {
-                return true;
+                continue;
             }
             let mut place = 0;
             *first = None;
@@ -210,8 +219,8 @@ impl Watches {
                     place += 1;
                 }
             }
-            !routers.is_empty()
-        });
+        }
+        lanes.retain(|members| !members.routers.is_empty());
     }
 }
 
@@ -219,6 +228,7 @@ impl Watches {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     const ROUTERS: u32 = 12;
 
