@@ -185,9 +185,9 @@ pub struct Expect {
 }
 const _: () = assert!(size_of::<Expect>() == 32 && offset_of!(Expect, header) == 24);
 
-/// Stamps of one router that are precise within one tick of the coarse clock. More come from no
+/// Stamps of one router that are precise within one tick of the kernel. More come from no
 /// master, even where ticks are as long as the shortest interval and some of them get lost; of a
-/// flood of copies the rest is known to have come before the tick's end.
+/// flood of copies the rest is known to have come within a tick of the last stamp.
 pub const PRECISE_STAMPS: u32 = 8;
 
 /// When a router last heard what it expected.
@@ -200,9 +200,9 @@ pub struct Seen {
     pub generation: u32,
     /// Grows with every piece of news that found the ring buffer full.
     pub lost: u32,
-    /// The coarse clock at that arrival.
+    /// The kernel's ticks at that arrival.
     pub tick: u64,
-    /// Arrivals while it said so, since the last news: up to [`PRECISE_STAMPS`] of them set `at`, and
+    /// Arrivals within that tick, since the last news: up to [`PRECISE_STAMPS`] of them set `at`, and
     /// one more is noted for all that follow.
     pub copies: u32,
     /// Explicit zero.
@@ -211,11 +211,10 @@ pub struct Seen {
 const _: () = assert!(size_of::<Seen>() == 32 && offset_of!(Seen, copies) == 24);
 
 impl Seen {
-    /// The latest time at which the last of the copies can have come, where `tick` is how long the
-    /// coarse clock says the same; what is known of it is `at` and later.
+    /// The latest time at which the last of the copies can have come, where a tick lasts `tick`
+    /// nanoseconds; what is known of it is `at` and later.
     pub const fn latest(&self, tick: u64) -> u64 {
-        let end = self.tick.saturating_add(tick);
-        if self.copies > PRECISE_STAMPS && end > self.at { end } else { self.at }
+        if self.copies > PRECISE_STAMPS { self.at.saturating_add(tick) } else { self.at }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What does a judged packet leave behind: counters, a stamp, or news.
 use crate::maps;
 use crate::packet::Packet;
+use aya_ebpf::helpers::generated::bpf_jiffies64;
 use aya_ebpf::helpers::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns};
 use core::arch::asm;
 use core::mem::{MaybeUninit, offset_of};
@@ -90,15 +91,15 @@ fn remark(counts: *mut Counts, remarks: u32) {
 /// Stamps an expected advert. The time goes first: whoever reads the generation reads a time that
 /// is no older.
 ///
-/// The precise clock is what costs most here, so a flood of copies does not read it: of the many that
-/// come within one tick of the coarse clock only the first are stamped, and it is noted that there
-/// were more.
+/// The clock is what costs most here, so a flood of copies does not read it: of the many that come
+/// within one tick, which the kernel reads in place, only the first are stamped, and it is noted that
+/// there were more.
 #[inline(always)]
 fn stamp(seen: *mut Seen, generation: u32) {
     // SAFETY: a map element, mapped by the controller, which only reads it; two helpers that take
     // nothing and return a number.
     unsafe {
-        let tick = bpf_ktime_get_coarse_ns();
+        let tick = bpf_jiffies64();
         let mut copies = 1;
         if ptr::read_volatile(&raw const (*seen).tick) == tick
             && ptr::read_volatile(&raw const (*seen).generation) == generation

@@ -139,8 +139,8 @@ fn message<B: Bytes + ?Sized, T: Tables>(
     tables: &T,
 ) -> Verdict {
     let complete = envelope.length >= proto::HEADER_LEN;
-    let header = if complete { bytes.at(envelope.message) } else { None };
-    let Some(header) = header.copied().map(Header) else {
+    let header = if complete { bytes.word64(envelope.message) } else { None };
+    let Some(header) = header.map(|word| Header(word.to_ne_bytes())) else {
         // Without its fixed bytes a message has no version, type or VRID to judge.
         return if !envelope.multicast || (complete && !bytes.whole()) {
             Verdict::Pass
@@ -174,7 +174,7 @@ fn message<B: Bytes + ?Sized, T: Tables>(
     let envelope = Envelope { multicast: envelope.multicast || own_group, ..*envelope };
     let router = rule.router - 1;
     match advert(bytes, &envelope, named, header, rule, tables) {
-        Ok(remarks) => accept(bytes, &envelope, header, rule, (port, remarks), tables),
+        Ok(remarks) => accept(&envelope, header, rule, (port, remarks), tables),
         Err(Fault::Of(counter)) => Verdict::Reject(counter, Owner::Router(router)),
         Err(Fault::OutOfReach) => Verdict::Pass,
     }
@@ -232,8 +232,7 @@ fn advert<B: Bytes + ?Sized, T: Tables>(
 
 /// Compares a valid advert with what was expected.
 #[inline(always)]
-fn accept<B: Bytes + ?Sized, T: Tables>(
-    bytes: &B,
+fn accept<T: Tables>(
     envelope: &Envelope,
     header: Header,
     rule: &Rule,
@@ -248,11 +247,7 @@ fn accept<B: Bytes + ?Sized, T: Tables>(
         // RFC 9568 section 8.4.2. What it says is said in VRRPv3 too, and remarked then.
         (Meaning::Ignored, 1 << Counter::V2Ignored as u32)
     } else {
-        let expected = match bytes.word64(envelope.message) {
-            Some(header) => tables.expected(router, envelope.source, header),
-            None => None,
-        };
-        match expected {
+        match tables.expected(router, envelope.source, u64::from_ne_bytes(header.0)) {
             Some(met) => (Meaning::Expected(met.generation), remarks | met.remarks),
             None => (Meaning::News, remarks),
         }
@@ -318,31 +313,29 @@ fn form<B: Bytes + ?Sized>(
 /// (RFC 9568 section 5.2.8); VRRPv3 over IPv4 does so in RFC 5798 and does not in RFC 9568.
 #[inline(always)]
 fn checksum(envelope: &Envelope, header: Header, flags: u32, message: Sum) -> Result<u32, Fault> {
-    let [a, b] = envelope.source;
-    let [c, d] = envelope.destination;
-    let with_pseudo_header = message
-        .add_memory64(a)
-        .add_memory64(b)
-        .add_memory64(c)
-        .add_memory64(d)
-        .add_word(proto::PROTOCOL as u16)
-        .add_length(envelope.length);
-    if envelope.family == Family::V6 {
-        return if with_pseudo_header.is_right() { Ok(0) } else { Err(Counter::Checksum.into()) };
-    }
-    if header.version() == 2 {
-        return if message.is_right() { Ok(0) } else { Err(Counter::Checksum.into()) };
-    }
-    const OTHER: u32 = 1 << Counter::OtherChecksumForm as u32;
-    let plain = flags & rule_flag::CHECKSUM_PLAIN != 0 && message.is_right();
-    let pseudo = flags & rule_flag::CHECKSUM_PSEUDO != 0 && with_pseudo_header.is_right();
-    let sends_pseudo = flags & rule_flag::SENDS_PSEUDO != 0;
-    let (ours, other) = if sends_pseudo { (pseudo, plain) } else { (plain, pseudo) };
-    match (ours, other) {
-        (true, _) => Ok(0),
-        (false, true) => Ok(OTHER),
-        (false, false) => Err(Counter::Checksum.into()),
-    }
+    let plain = || message.is_right();
+    let pseudo = || {
+        let ([a, b], [c, d]) = (envelope.source, envelope.destination);
+        let addresses = message.add_memory64(a).add_memory64(b).add_memory64(c).add_memory64(d);
+        addresses.add_word(proto::PROTOCOL as u16).add_length(envelope.length).is_right()
+    };
+    let remarks = if envelope.family == Family::V6 {
+        pseudo().then_some(0)
+    } else if header.version() == 2 {
+        plain().then_some(0)
+    } else {
+        // The form we send ourselves first: as a rule it is right.
+        const OTHER: u32 = 1 << Counter::OtherChecksumForm as u32;
+        let takes_plain = flags & rule_flag::CHECKSUM_PLAIN != 0;
+        let takes_pseudo = flags & rule_flag::CHECKSUM_PSEUDO != 0;
+        match flags & rule_flag::SENDS_PSEUDO != 0 {
+            true if takes_pseudo && pseudo() => Some(0),
+            true => (takes_plain && plain()).then_some(OTHER),
+            false if takes_plain && plain() => Some(0),
+            false => (takes_pseudo && pseudo()).then_some(OTHER),
+        }
+    };
+    remarks.ok_or(Fault::Of(Counter::Checksum))
 }
 
 /// Whether the sender can be one, and with unicast whether it is a peer.

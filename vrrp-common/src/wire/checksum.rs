@@ -1,7 +1,8 @@
 //! What do bytes add up to, in ones-complement arithmetic (RFC 1071).
 use core::net::IpAddr;
 
-/// A running sum of 16-bit big-endian words.
+/// A running sum of 16-bit words, in memory order: a ones-complement sum has its bytes swapped with
+/// those of its words (RFC 1071 section 2), so only what comes out need be turned round.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Sum(u64);
 
@@ -26,15 +27,15 @@ impl Sum {
     #[must_use]
     pub fn add_bytes(self, bytes: &[u8]) -> Self {
         let (words, rest) = bytes.as_chunks::<2>();
-        let sum = words.iter().fold(self.0, |sum, word| sum + u64::from(u16::from_be_bytes(*word)));
-        Self(rest.iter().fold(sum, |sum, byte| sum + (u64::from(*byte) << 8)))
+        let sum = words.iter().fold(self.0, |sum, word| sum + u64::from(u16::from_ne_bytes(*word)));
+        Self(rest.iter().fold(sum, |sum, byte| sum + u64::from(u16::from_ne_bytes([*byte, 0]))))
     }
 
     /// Adds a 16-bit number.
     #[must_use]
     #[inline(always)]
     pub const fn add_word(self, word: u16) -> Self {
-        Self(self.0 + word as u64)
+        Self(self.0 + word.to_be() as u64)
     }
 
     /// Adds eight bytes as they stand in memory.
@@ -43,28 +44,28 @@ impl Sum {
     pub const fn add_memory64(self, memory: u64) -> Self {
         // In ones-complement arithmetic a sum of 32-bit words is also one of 16-bit words
         // (RFC 1071 section 2).
-        let word = u64::from_be(memory);
-        Self(self.0 + (word >> 32) + (word & 0xffff_ffff))
+        Self(self.0 + (memory >> 32) + (memory & 0xffff_ffff))
     }
 
     /// Adds four bytes as they stand in memory.
     #[must_use]
     #[inline(always)]
     pub const fn add_memory32(self, memory: u32) -> Self {
-        Self(self.0 + u32::from_be(memory) as u64)
+        Self(self.0 + memory as u64)
     }
 
-    /// Adds a length, as pseudo-headers hold it.
+    /// Adds the length of a message, as pseudo-headers have it.
     #[must_use]
     #[inline(always)]
     pub const fn add_length(self, length: usize) -> Self {
-        Self(self.0 + length as u64)
+        #[expect(clippy::cast_possible_truncation, reason = "no packet is longer")]
+        self.add_word(length as u16)
     }
 
     /// Whether this is the sum of a message with its right checksum in it.
     #[inline(always)]
     pub const fn is_right(self) -> bool {
-        self.fold() == 0xffff
+        self.twice() == 0xffff
     }
 
     /// Adds the pseudo-header of `message_len` bytes of VRRP between two addresses of one family
@@ -79,16 +80,20 @@ impl Sum {
         sum.add_word(u16::from(crate::proto::PROTOCOL)).add_word(message_len)
     }
 
-    /// The sum with its carries folded in: 0xffff for a message whose checksum is right.
+    /// Folded until at most one carry is left, which makes it 0x10000.
     #[inline(always)]
-    pub const fn fold(self) -> u16 {
+    const fn twice(self) -> u64 {
         let mut sum = self.0;
         sum = (sum & 0xffff) + (sum >> 16 & 0xffff_ffff);
         sum = (sum & 0xffff) + (sum >> 16);
-        sum = (sum & 0xffff) + (sum >> 16);
-        #[expect(clippy::cast_possible_truncation, reason = "two folds leave 16 bits")]
-        let folded = ((sum & 0xffff) + (sum >> 16)) as u16;
-        folded
+        (sum & 0xffff) + (sum >> 16)
+    }
+
+    /// The sum with its carries folded in: 0xffff for a message whose checksum is right.
+    pub const fn fold(self) -> u16 {
+        let sum = self.twice();
+        #[expect(clippy::cast_possible_truncation, reason = "one carry at most was left")]
+        u16::from_be(((sum & 0xffff) + (sum >> 16)) as u16)
     }
 
     /// The checksum field for what was summed.
@@ -128,8 +133,11 @@ mod tests {
     fn carries_twice() {
         assert_eq!(Sum(0xffff_ffff).fold(), 0xffff);
         assert_eq!(Sum(0x1_fffe).fold(), 0xffff);
-        assert_eq!(Sum(0xffff_0001).fold(), 0x0001);
-        assert_eq!(Sum(0x1_ffff).fold(), 0x0001);
+        assert_eq!(Sum(0xffff_0001).fold(), 0x0001_u16.to_be());
+        assert_eq!(Sum(0x1_ffff).fold(), 0x0001_u16.to_be());
+        // The last carry of all makes one more than the right sum, which is wrong.
+        assert_eq!(Sum(0x1_0000_ffff).fold(), 0x0001_u16.to_be());
+        assert!(!Sum(0x1_0000_ffff).is_right() && Sum(0xffff_ffff).is_right());
         assert!(Sum(0xffff).is_right());
         assert!(!Sum(0).is_right());
     }

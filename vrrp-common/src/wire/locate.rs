@@ -138,8 +138,11 @@ pub fn contents<B: Bytes + ?Sized>(bytes: &B, family: Family, ip: usize) -> Cont
 /// drops or reassembles it.
 #[inline(always)]
 fn v4<B: Bytes + ?Sized>(bytes: &B, ip: usize) -> Option<Contents> {
-    let header = bytes.at::<20>(ip)?;
-    if header[9] != proto::PROTOCOL {
+    // All of it but the destination, in the fewest loads.
+    let [first, second] = bytes.words(ip)?;
+    let [version, _, total_high, total_low, _, _, fragment @ ..] = first.to_ne_bytes();
+    let [hop_limit, protocol, ..] = second.to_ne_bytes();
+    if protocol != proto::PROTOCOL {
         return None;
     }
     let destination = bytes.word32(ip + 16)?;
@@ -147,18 +150,19 @@ fn v4<B: Bytes + ?Sized>(bytes: &B, ip: usize) -> Option<Contents> {
     let multicast = destination == GROUP_V4;
     let faulty =
         |counter| Some(if multicast { Contents::Faulty(counter) } else { Contents::Other });
-    let header_len = (header[0] & 0xf) as usize * 4;
-    let total = u16::from_be_bytes([header[2], header[3]]) as usize;
-    if header[0] >> 4 != 4 || header_len < 20 || total < header_len {
+    let header_len = (version & 0xf) as usize * 4;
+    let total = u16::from_be_bytes([total_high, total_low]) as usize;
+    if version >> 4 != 4 || header_len < 20 || total < header_len {
         return faulty(Counter::IpHeader);
     }
     // The IP stack drops what fails this, and does not get to see it here. A header that is cut off
     // has no sum; that it is too short is found where the message should be.
-    if header_sum(bytes, ip, header_len, destination).is_some_and(|sum| !sum.is_right()) {
+    let sum = Sum::ZERO.add_memory64(first).add_memory64(second).add_memory32(destination);
+    if header_sum(bytes, ip, header_len, sum).is_some_and(|sum| !sum.is_right()) {
         return faulty(Counter::IpHeader);
     }
     // More fragments, or not the first.
-    if u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0 {
+    if u16::from_be_bytes(fragment) & 0x3fff != 0 {
         return faulty(Counter::Fragment);
     }
     Some(Contents::Vrrp(Envelope {
@@ -166,27 +170,25 @@ fn v4<B: Bytes + ?Sized>(bytes: &B, ip: usize) -> Option<Contents> {
         ip,
         message: ip + header_len,
         length: total - header_len,
-        hop_limit: header[8],
+        hop_limit,
         multicast,
         source: widen(source),
         destination: widen(destination),
     }))
 }
 
-/// The sum of an IPv4 header (RFC 791 section 3.1), of which the destination is already read.
+/// The sum of an IPv4 header (RFC 791 section 3.1), of which that of the first 20 bytes is known.
 #[inline(always)]
 fn header_sum<B: Bytes + ?Sized>(
     bytes: &B,
     ip: usize,
     header_len: usize,
-    destination: u32,
+    fixed: Sum,
 ) -> Option<Sum> {
-    let [first, second] = bytes.words(ip)?;
-    let sum = Sum::ZERO.add_memory64(first).add_memory64(second).add_memory32(destination);
     if header_len == 20 {
-        return Some(sum);
+        return Some(fixed);
     }
-    Some(Sum::new(sum.get() + bytes.sum(ip + 20, header_len - 20)?.get()))
+    Some(Sum::new(fixed.get() + bytes.sum(ip + 20, header_len - 20)?.get()))
 }
 
 /// IPv6. VRRP follows the fixed header at once (RFC 9568 section 5.1.2.4). Of a packet to the group

@@ -7,7 +7,7 @@ pub fn monotonic() -> Instant {
     Instant::from_nanos(nanos(clock_gettime(ClockId::Monotonic)))
 }
 
-/// How long the coarse clock says the same, in nanoseconds.
+/// How long a tick of the kernel lasts, in nanoseconds: the coarse clock goes by it.
 pub fn tick() -> u64 {
     nanos(rustix::time::clock_getres(ClockId::MonotonicCoarse))
 }

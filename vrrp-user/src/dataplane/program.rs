@@ -92,7 +92,7 @@ pub struct Program {
     seen: Shared<Seen>,
     seen_map: Typed<Seen>,
     lost: Shared<u64>,
-    /// How long the coarse clock says the same.
+    /// How long a tick of the kernel lasts.
     tick: u64,
     errors: Shared<u64>,
     errors_map: Array<MapData, u64>,
