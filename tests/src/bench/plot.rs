@@ -99,7 +99,9 @@ pub fn lines(title: &str, across: &str, lines: &[Line]) -> String {
     let height = 360.0;
     let points = || lines.iter().flat_map(|line| &line.points);
     let bound = |pick: fn(&(f64, f64)) -> f64, from: f64, fold: fn(f64, f64) -> f64| {
-        points().map(pick).filter(|value| *value > 0.0).fold(from, fold).log10()
+        let log = points().map(pick).filter(|value| *value > 0.0).fold(from, fold).log10();
+        // Where there is nothing to be drawn.
+        if log.is_finite() { log } else { 0.0 }
     };
     let (x0, x1) = (bound(|p| p.0, f64::INFINITY, f64::min), bound(|p| p.0, 0.0, f64::max));
     let (y0, y1) = (bound(|p| p.1, f64::INFINITY, f64::min), bound(|p| p.1, 0.0, f64::max));
@@ -166,4 +168,21 @@ pub fn lines(title: &str, across: &str, lines: &[Line]) -> String {
     }
     svg.push_str("</svg>\n");
     svg
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What has no logarithm is not drawn, and where nothing has one there are still axes.
+    #[test]
+    fn nothing_but_zeros_has_an_end() {
+        let line =
+            |points: &[(f64, f64)]| Line { label: "one".to_owned(), points: points.to_vec() };
+        let zeros = lines("zeros", "routers", &[line(&[(1.0, 0.0), (16.0, 0.0)])]);
+        assert!(zeros.ends_with("</svg>\n") && !zeros.contains("<circle"), "{zeros}");
+        let some = lines("some", "routers", &[line(&[(1.0, 0.0), (16.0, 3.0)])]);
+        assert_eq!(some.matches("<circle").count(), 1, "{some}");
+        assert!(!lines("none", "routers", &[]).contains("NaN"));
+    }
 }
