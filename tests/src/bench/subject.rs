@@ -1,5 +1,8 @@
 //! Who is measured: how a daemon is started so that nothing but its work is measured, and what it
 //! has cost.
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -61,6 +64,8 @@ pub struct Running {
     fifo: Fifo,
     binary: PathBuf,
     frr: Option<Frr>,
+    /// CPU time of each thread when it was last seen: one that has ended did not give it back.
+    used: RefCell<HashMap<(u32, OsString), u64>>,
     /// When it was started.
     pub started: Instant,
 }
@@ -84,7 +89,16 @@ impl Running {
             let started = Instant::now();
             let (frr, child) = Frr::start(bed, &directory, &make(&globals));
             let (binary, frr) = (binary.to_owned(), Some(frr));
-            return Self { subject, child, directory, fifo, binary, frr, started };
+            return Self {
+                subject,
+                child,
+                directory,
+                fifo,
+                binary,
+                frr,
+                used: RefCell::default(),
+                started,
+            };
         }
         let file = directory.join("vrrp.conf");
         std::fs::write(&file, make(&globals)).unwrap_or_else(|error| panic!("{file:?}: {error}"));
@@ -112,7 +126,16 @@ impl Running {
         let child = bed.dut.enter(|| command.spawn());
         let child = child.unwrap_or_else(|error| panic!("cannot start {subject:?}: {error}"));
         let binary = binary.to_owned();
-        Self { subject, child, directory, fifo, binary, frr: None, started }
+        Self {
+            subject,
+            child,
+            directory,
+            fifo,
+            binary,
+            frr: None,
+            used: RefCell::default(),
+            started,
+        }
     }
 
     /// Which it is.
@@ -181,19 +204,21 @@ impl Running {
         all
     }
 
-    /// CPU time of all its threads.
+    /// CPU time of all its threads that were ever seen here.
     pub fn cpu(&self) -> Duration {
-        let mut nanos = 0;
+        let mut used = self.used.borrow_mut();
         for pid in self.processes() {
             let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { continue };
             for task in tasks.flatten() {
                 let text = std::fs::read_to_string(task.path().join("schedstat"));
                 let text = text.unwrap_or_default();
                 let ran = text.split_whitespace().next().and_then(|ns| ns.parse::<u64>().ok());
-                nanos += ran.unwrap_or(0);
+                if let Some(ran) = ran {
+                    used.insert((pid, task.file_name()), ran);
+                }
             }
         }
-        Duration::from_nanos(nanos)
+        Duration::from_nanos(used.values().sum())
     }
 
     /// Resident memory of all its processes in KiB.
