@@ -24,6 +24,8 @@ pub struct Sent {
     pub last: HashMap<Which, u64>,
     /// Adverts the kernel took.
     pub adverts: u64,
+    /// How often it refused one at first, for a flood had filled the cable.
+    pub refused: u64,
     /// By how much the worst portion was late: what no backup can be blamed for.
     pub latest: Duration,
 }
@@ -94,11 +96,17 @@ fn advertise(
     let mut portion = 0;
     while !stop.load(Ordering::Relaxed) {
         for (number, (sender, _)) in senders.iter().enumerate() {
-            let range = part(sender.len(), portion);
+            let mut range = part(sender.len(), portion);
             last[number][portion] = realtime();
-            let taken = u64::try_from(sender.send(range)).unwrap_or(0);
-            sent.adverts += taken;
-            count.fetch_add(taken, Ordering::Relaxed);
+            // A backup is to be blamed for what it does with an advert, not for one that never left.
+            while !range.is_empty() && !stop.load(Ordering::Relaxed) {
+                let taken = sender.send(range.clone());
+                range.start += taken;
+                sent.refused += u64::from(!range.is_empty());
+                let taken = u64::try_from(taken).unwrap_or(0);
+                sent.adverts += taken;
+                count.fetch_add(taken, Ordering::Relaxed);
+            }
         }
         portion = (portion + 1) % PORTIONS;
         due += interval / portions;

@@ -110,6 +110,10 @@ impl Sender {
             let sent =
                 unsafe { libc::sendmmsg(self.socket.as_raw_fd(), messages.as_mut_ptr(), count, 0) };
             taken += usize::try_from(sent).unwrap_or(0);
+            // The kernel takes no more of them now.
+            if usize::try_from(sent) != Ok(frames.len()) {
+                break;
+            }
         }
         taken
     }

@@ -85,6 +85,7 @@ fn measure(plan: &Plan, record: &mut Record, kind: &str) -> Result<(), String> {
             ("routers with a false transition", "", count(spoke.len())),
             ("packets dropped at sockets", "", figure(dropped)),
             ("latest burst of the load", "ms", legitimate.latest.as_secs_f64() * 1e3),
+            ("adverts refused at first", "", figure(legitimate.refused)),
         ];
         // What is valid counts as received, whoever sent it.
         if subject.is_ours() {
