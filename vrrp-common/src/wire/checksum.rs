@@ -65,7 +65,7 @@ impl Sum {
     /// Whether this is the sum of a message with its right checksum in it.
     #[inline(always)]
     pub const fn is_right(self) -> bool {
-        self.twice() == 0xffff
+        self.nearly_folded() == 0xffff
     }
 
     /// Adds the pseudo-header of `message_len` bytes of VRRP between two addresses of one family
@@ -82,7 +82,7 @@ impl Sum {
 
     /// Folded until at most one carry is left, which makes it 0x10000.
     #[inline(always)]
-    const fn twice(self) -> u64 {
+    const fn nearly_folded(self) -> u64 {
         let mut sum = self.0;
         sum = (sum & 0xffff) + (sum >> 16 & 0xffff_ffff);
         sum = (sum & 0xffff) + (sum >> 16);
@@ -91,7 +91,7 @@ impl Sum {
 
     /// The sum with its carries folded in: 0xffff for a message whose checksum is right.
     pub const fn fold(self) -> u16 {
-        let sum = self.twice();
+        let sum = self.nearly_folded();
         #[expect(clippy::cast_possible_truncation, reason = "one carry at most was left")]
         u16::from_be(((sum & 0xffff) + (sum >> 16)) as u16)
     }
