@@ -84,7 +84,9 @@ pub const PORT: &str = "lo";
 impl Rig {
     /// Loads the program.
     pub fn new() -> Self {
-        let mut plane = Plane::new(Settings::new(XdpMode::Skb)).expect("the program loads");
+        // Thousands of frames in a moment are not a flood here.
+        let settings = Settings { news: None, ..Settings::new(XdpMode::Skb) };
+        let mut plane = Plane::new(settings).expect("the program loads");
         plane.open(PORT, 1).expect("lo opens");
         let port = plane.settled(PORT).expect("lo takes the program").port;
         plane.listen(PORT);

@@ -2,7 +2,7 @@
 //!
 //! A received VRRP packet moves exactly one *verdict* counter: [`Counter::Received`] or one reject
 //! reason. The *remark* counters (priority zero, interval, address list, checksum form, version 2 beside
-//! version 3) move beside [`Counter::Received`].
+//! version 3, too many at once) move beside [`Counter::Received`].
 
 macro_rules! counters {
     ($( $(#[doc = $doc:literal])* $name:ident = $value:literal, $kind:ident, $yang:expr, $mib:expr, $keepalived:expr, $metric:literal; )*) => {
@@ -105,7 +105,7 @@ counters! {
     Fragment = 21, Rejected, None, None, None, "fragment";
     /// An IP header that cannot be right: header length, total length, header checksum, extension headers before VRRP.
     IpHeader = 22, Rejected, None, None, None, "ip_header";
-    /// News that found the ring buffer full; the controller is told to look again.
+    /// News that found the ring buffer full.
     RingFull = 23, Remark, None, None, None, "ring_full";
     /// VRRPv2 adverts that were ignored, for their sender's VRRPv3 adverts are followed (RFC 9568 section 8.4.2).
     V2Ignored = 24, Remark, None, None, None, "v2_ignored";
@@ -114,6 +114,8 @@ counters! {
     /// VRRPv2 in strict mode: the address list is not ours, and the owner did not send it (RFC 3768
     /// section 7.1). The controller judges this, for the XDP program does not compare lists.
     AddressList = 26, Rejected, Some("address-list-errors"), Some("vrrpStatsAddressListErrors"), Some("addr_list_err"), "address_list";
+    /// Valid adverts beyond those a router is told of in one moment: a flood of what is valid.
+    Surplus = 27, Remark, None, None, None, "surplus";
 }
 
 /// Number of counters.

@@ -9,7 +9,7 @@ use core::mem::{offset_of, size_of};
 use core::net::IpAddr;
 
 /// Changes with every change of a type or map below.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// An address in a map.
 pub type Address = [u8; 16];
@@ -56,8 +56,6 @@ pub mod name {
     /// `PerCpuArray<u64>` of one: every rejected packet, so that who looks for some need not look at
     /// every counter.
     pub const REJECTED: &str = "REJECTED";
-    /// `Array<u64>` of one element, memory-mapped: grows after any [`super::Seen::lost`] did.
-    pub const LOST: &str = "LOST";
     /// `Array<u64>` by router, memory-mapped: [`super::error_mark`] of its last protocol error.
     pub const ERRORS: &str = "ERRORS";
     /// Ring buffer of [`super::EventHeader`] and the packet.
@@ -196,19 +194,41 @@ pub const PRECISE_STAMPS: u32 = 8;
 pub struct Seen {
     /// Arrival on CLOCK_MONOTONIC in nanoseconds; 0 for never.
     pub at: u64,
-    /// The expectation that matched.
-    pub generation: u32,
-    /// Grows with every piece of news that found the ring buffer full.
-    pub lost: u32,
     /// The kernel's ticks at that arrival.
     pub tick: u64,
     /// Arrivals within that tick, since the last news: up to [`PRECISE_STAMPS`] of them set `at`, and
     /// one more is noted for all that follow.
     pub copies: u32,
+    /// In which span of time the last news was handed over, and how many in it ([`next_news`]).
+    pub news: u32,
+    /// The expectation that matched.
+    pub generation: u32,
     /// Explicit zero.
     pub pad: u32,
 }
-const _: () = assert!(size_of::<Seen>() == 32 && offset_of!(Seen, copies) == 24);
+const _: () = assert!(size_of::<Seen>() == 32 && offset_of!(Seen, copies) == 16);
+
+/// Adverts of one router that are handed over as news in one span of time, if a limit is set: more are
+/// a flood. Two masters at the shortest interval send fewer.
+pub const NEWS_A_SPAN: u32 = 16;
+/// A span of time is so many nanoseconds, as a power of two: 67 ms.
+const SPAN: u32 = 26;
+
+/// What to note of news that comes at `at` where `news` was noted of the last, or nothing where `most`
+/// were handed over in this span of time already. Up to 255 are counted.
+#[inline(always)]
+pub const fn next_news(news: u32, at: u64, most: u32) -> Option<u32> {
+    #[expect(clippy::cast_possible_truncation, reason = "spans are told apart for thirteen days")]
+    let span = ((at >> SPAN) as u32) << 8;
+    let before = if news & !0xff == span { news & 0xff } else { 0 };
+    if before >= most {
+        None
+    } else if before == 0xff {
+        Some(news)
+    } else {
+        Some(span | before + 1)
+    }
+}
 
 impl Seen {
     /// The latest time at which the last of the copies can have come, where a tick lasts `tick`
@@ -258,3 +278,27 @@ const _: () = assert!(size_of::<EventHeader>() == 24);
 pub const SMALL_EVENT: usize = 232;
 /// Packets up to this size (an Ethernet payload) use a large one.
 pub const LARGE_EVENT: usize = 1500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_is_counted_by_spans_of_time() {
+        let at = |span: u64| span << SPAN | 12_345;
+        let mut news = 0;
+        for span in [0, 7, 8, 0x7fff_ffff, 3] {
+            for n in 1..=5 {
+                let next = next_news(news, at(span), 4);
+                assert_eq!(next.is_some(), n < 5, "{n} in span {span}");
+                news = next.unwrap_or(news);
+            }
+        }
+        // Without a limit the number ends, and the span of time is kept.
+        for _ in 0..1000 {
+            news = next_news(news, at(9), u32::MAX).expect("no limit");
+        }
+        assert_eq!(news, 9 << 8 | 0xff);
+        assert_eq!(next_news(news, at(9), 0), None);
+    }
+}

@@ -44,9 +44,6 @@ pub(crate) static PORT_COUNTS: PerCpuArray<Counts, 64> = PerCpuArray::new();
 /// Rejected packets.
 #[btf_map]
 pub(crate) static REJECTED: PerCpuArray<u64, 1> = PerCpuArray::new();
-/// How often news was lost, of whichever router.
-#[btf_map]
-pub(crate) static LOST: Array<u64, 1, MMAPABLE> = Array::new();
 /// The last protocol error of each router.
 #[btf_map]
 pub(crate) static ERRORS: Array<u64, 4096, MMAPABLE> = Array::new();
@@ -89,3 +86,8 @@ pub(crate) fn mirrored() -> bool {
 /// removes what it guards.
 #[unsafe(no_mangle)]
 pub(crate) static LOG: Global<u8> = Global::new(0);
+
+/// Adverts of one router that are handed over in one span of time. As many as there are unless the
+/// controller sets another number before loading.
+#[unsafe(no_mangle)]
+pub(crate) static NEWS_A_SPAN: Global<u32> = Global::new(u32::MAX);

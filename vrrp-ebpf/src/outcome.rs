@@ -8,7 +8,7 @@ use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
 use vrrp_common::counter::{COUNTERS, Counter};
 use vrrp_common::layout::{
-    Counts, EventHeader, LARGE_EVENT, PRECISE_STAMPS, SMALL_EVENT, Seen, error_mark,
+    Counts, EventHeader, LARGE_EVENT, PRECISE_STAMPS, SMALL_EVENT, Seen, error_mark, next_news,
 };
 use vrrp_common::wire::check::{Accepted, Meaning, Owner};
 
@@ -52,12 +52,14 @@ pub(crate) fn accept(packet: &Packet, accepted: &Accepted) {
         Meaning::Expected(generation) => stamp(seen, generation),
         Meaning::Ignored => {}
         Meaning::News => {
-            forget_copies(seen);
+            if !admit(seen) {
+                bump(counts, Counter::Surplus);
+                return;
+            }
             // SAFETY: a helper that takes nothing and returns a number.
             let at = unsafe { bpf_ktime_get_ns() };
             if !news(packet, accepted, at) {
                 bump(counts, Counter::RingFull);
-                lose(seen);
             }
         }
     }
@@ -119,35 +121,30 @@ fn stamp(seen: *mut Seen, generation: u32) {
     }
 }
 
-/// What was noted of copies is about what came before the news that follows, and must not hide it;
-/// stamps after it are precise again. Seen by everyone before the news gets its time.
+/// Whether the router is to be told of one more advert now. The time is that of the last tick, which
+/// costs next to nothing, for a flood comes to this point and no farther.
+///
+/// What was noted of copies is about what came before the news, and must not hide it; stamps after it are
+/// precise again. It is cleared, and seen to be so by everyone, before the news gets its time.
 #[inline(always)]
-fn forget_copies(seen: *mut Seen) {
-    const { assert!(offset_of!(Seen, copies) % 8 == 0 && offset_of!(Seen, pad) % 8 == 4) };
-    // An exchange is a barrier as well.
-    // SAFETY: the count and the explicit zero after it, together aligned, in a map element.
+fn admit(seen: *mut Seen) -> bool {
+    const { assert!(offset_of!(Seen, copies) % 8 == 0) };
+    const { assert!(offset_of!(Seen, news) == offset_of!(Seen, copies) + 4) };
+    // SAFETY: a map element; a CPU that counts at the same time may hide this step. A helper that takes
+    // nothing and returns a number.
+    let next = unsafe {
+        let before = ptr::read_volatile(&raw const (*seen).news);
+        next_news(before, bpf_ktime_get_coarse_ns(), maps::NEWS_A_SPAN.load())
+    };
+    let Some(next) = next else { return false };
+    // No copies, and the note of the news. An exchange is a barrier as well.
+    let both = if cfg!(target_endian = "little") { u64::from(next) << 32 } else { u64::from(next) };
+    // SAFETY: the two numbers, together aligned, in a map element.
     unsafe {
         let copies = &raw mut (*seen).copies;
-        asm!("{1} = xchg_64({0} + 0, {1})", in(reg) copies, inout(reg) 0_u64 => _, options(nostack));
+        asm!("{1} = xchg_64({0} + 0, {1})", in(reg) copies, inout(reg) both => _, options(nostack));
     }
-}
-
-/// Notes that news was lost.
-#[inline(always)]
-fn lose(seen: *mut Seen) {
-    // SAFETY: a map element; a CPU that counts at the same time may hide this step, but the number
-    // changes all the same.
-    unsafe {
-        let lost = &raw mut (*seen).lost;
-        ptr::write_volatile(lost, ptr::read_volatile(lost).wrapping_add(1));
-    }
-    if let Some(total) = maps::LOST.get_ptr_mut(0) {
-        // The compiler has no atomic types for this target.
-        // SAFETY: a map element; it is aligned.
-        unsafe {
-            asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) total, in(reg) 1_u64, options(nostack));
-        }
-    }
+    true
 }
 
 /// A record: the header, and room for a packet.

@@ -34,7 +34,7 @@ pub fn judge(bytes: &[u8]) {
         let verdict = check::frame(frame, &memory.at(PORT));
         assert_eq!(verdict, check::frame(frame, &memory.at(PORT)), "judged twice");
         if let Some(place) = locate::frame(frame) {
-            assert_eq!(memory.take(PORT, frame, place, ARRIVAL), verdict);
+            assert_eq!(memory.take(PORT, frame, place, ARRIVAL).0, verdict);
         }
         left_behind(memory, verdict);
         if let Verdict::Accept(accepted) = verdict {

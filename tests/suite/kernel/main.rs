@@ -7,11 +7,13 @@
 //! - `anything`: mutations and noise
 //! - `shown`: what whoever looks sees of it
 //! - `copies`: a flood of copies of what is expected
+//! - `surplus`: a flood of what is valid and not expected
 mod anything;
 mod copies;
 mod faults;
 mod fixture;
 mod shown;
+mod surplus;
 mod transition;
 mod valid;
 mod vectors;

@@ -292,9 +292,8 @@ impl AdvertLoop {
 
     /// Takes everything the dataplane has.
     fn take_news(&mut self) {
-        // What was lost came before what is left. Told of it after that, thousands of routers that all
-        // begin to listen would have each other's news lost for ever.
-        for router in self.plane.lost() {
+        // What was missed came before what is left.
+        for router in self.plane.missed() {
             self.tell(clock::now(), Input::Missed(router));
         }
         let (mut adverts, mut dropped) = (Vec::new(), Vec::new());

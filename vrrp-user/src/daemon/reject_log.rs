@@ -186,7 +186,8 @@ const fn words(counter: Counter) -> &'static str {
         | Counter::AddressListDiffers
         | Counter::OtherChecksumForm
         | Counter::RingFull
-        | Counter::V2Ignored => "not rejected",
+        | Counter::V2Ignored
+        | Counter::Surplus => "not rejected",
     }
 }
 

@@ -108,7 +108,7 @@ fn cases() -> Vec<Case> {
         case("wrong TTL", of(1, 1, vrrp, 254)),
         case("unknown VRID", of(99, 1, vrrp, 255)),
         case("bad checksum", damaged),
-        case("news that finds the ring full", of(5, 1, vrrp, 255)),
+        case("more news than a router is told of", of(5, 1, vrrp, 255)),
     ]
 }
 

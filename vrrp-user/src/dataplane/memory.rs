@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use vrrp_common::counter::Counter;
-use vrrp_common::layout::{Counts, Expect, Peer, PeerKey, Rule, Seen, error_mark};
+use vrrp_common::layout::{Counts, Expect, Peer, PeerKey, Rule, Seen, error_mark, next_news};
 use vrrp_common::time::Instant;
 use vrrp_common::wire::check::{self, Accepted, Match, Meaning, Owner, Tables, Verdict};
 use vrrp_common::wire::locate::{Place, Tags, halves};
@@ -20,6 +20,8 @@ pub struct Memory {
     pub expect: HashMap<u32, Expect>,
     /// By router.
     pub seen: HashMap<u32, Seen>,
+    /// What was noted of the last news, by router ([`next_news`]).
+    pub news: HashMap<u32, u32>,
     /// By router.
     pub router_counts: HashMap<u32, Counts>,
     /// By port.
@@ -30,6 +32,8 @@ pub struct Memory {
     pub rejected: HashMap<Owner, Counts>,
     /// Whether there are any, for those who are not the loop.
     pub any_rejected: Arc<AtomicBool>,
+    /// News of one router in one span of time, where there is a limit.
+    pub most_news: Option<u32>,
 }
 
 /// The memory, for a packet that came in by a port.
@@ -76,20 +80,21 @@ impl Memory {
         At { memory: self, port }
     }
 
-    /// Judges the IP packet at `place`, counts it and stamps it.
-    pub fn take(&mut self, port: u32, bytes: &[u8], place: Place, at: Instant) -> Verdict {
+    /// Judges the IP packet at `place`, counts it and stamps it; whether it is to be handed over.
+    pub fn take(&mut self, port: u32, bytes: &[u8], place: Place, at: Instant) -> (Verdict, bool) {
         let verdict = check::packet(bytes, place, &self.at(port));
-        match verdict {
-            Verdict::Pass => {}
+        let news = match verdict {
+            Verdict::Pass => false,
             Verdict::Reject(counter, owner) => {
                 self.reject(counter, owner);
                 if let (Owner::Router(router), Some(error)) = (owner, counter.protocol_error()) {
                     self.errors.insert(router, error_mark(at.as_nanos(), error));
                 }
+                false
             }
             Verdict::Accept(accepted) => self.accept(&accepted, at),
-        }
-        verdict
+        };
+        (verdict, news)
     }
 
     fn reject(&mut self, counter: Counter, owner: Owner) {
@@ -116,8 +121,8 @@ impl Memory {
         }
     }
 
-    /// Counts and stamps a valid advert.
-    fn accept(&mut self, accepted: &Accepted, at: Instant) {
+    /// Counts and stamps a valid advert; whether it is news.
+    fn accept(&mut self, accepted: &Accepted, at: Instant) -> bool {
         let counts = self.router_counts.entry(accepted.router).or_default();
         bump(counts, Counter::Received);
         for counter in Counter::ALL {
@@ -125,16 +130,31 @@ impl Memory {
                 bump(counts, *counter);
             }
         }
-        let Meaning::Expected(generation) = accepted.meaning else { return };
-        let seen = self.seen.entry(accepted.router).or_default();
-        seen.at = at.as_nanos();
-        seen.generation = generation;
+        let at = at.as_nanos();
+        match accepted.meaning {
+            Meaning::Ignored => false,
+            Meaning::Expected(generation) => {
+                let seen = self.seen.entry(accepted.router).or_default();
+                (seen.at, seen.generation) = (at, generation);
+                false
+            }
+            Meaning::News => {
+                let news = self.news.entry(accepted.router).or_default();
+                let next = next_news(*news, at, self.most_news.unwrap_or(u32::MAX));
+                match next {
+                    Some(next) => *news = next,
+                    None => bump(counts, Counter::Surplus),
+                }
+                next.is_some()
+            }
+        }
     }
 
     /// Forgets everything that is kept under a router's number, except its rule and peers.
     pub fn clear_router(&mut self, router: u32) {
         self.expect.remove(&router);
         self.seen.remove(&router);
+        self.news.remove(&router);
         self.router_counts.remove(&router);
         self.errors.remove(&router);
         self.rejected.remove(&Owner::Router(router));

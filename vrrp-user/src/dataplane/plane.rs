@@ -26,7 +26,7 @@ use vrrp_common::ident::RouterId;
 use vrrp_common::layout::{self, Counts, Expect, LARGE_EVENT, PeerKey, Seen, rule_index};
 use vrrp_common::mirror::Judged;
 use vrrp_common::time::Instant;
-use vrrp_common::wire::check::{Meaning, Owner, Verdict};
+use vrrp_common::wire::check::{Owner, Verdict};
 
 /// More packets than a socket's buffer can hold, so that a flood does not keep a drain from ending.
 const MOST_QUEUED: u32 = 16_384;
@@ -36,8 +36,6 @@ struct Router {
     port: u32,
     rule: u32,
     peers: Vec<PeerKey>,
-    /// [`layout::Seen::lost`] when last asked.
-    lost: u32,
 }
 
 /// The dataplane. Dropping it detaches the program everywhere and closes the sockets.
@@ -56,8 +54,6 @@ pub struct Plane {
     routers: BTreeMap<u32, Router>,
     /// Numbers from here on have never been anybody's: the kernel's zeros are still there.
     fresh: u32,
-    /// [`Program::lost`] when routers were last looked at.
-    lost_total: u64,
     memory: Memory,
     buffer: Box<[u8]>,
     /// Who looks at judged frames.
@@ -90,8 +86,7 @@ impl Plane {
             changed: Vec::new(),
             routers: BTreeMap::new(),
             fresh: 0,
-            lost_total: 0,
-            memory: Memory::default(),
+            memory: Memory { most_news: settings.news, ..Memory::default() },
             buffer: vec![0; LARGE_EVENT + 1].into_boxed_slice(),
             tap: None,
         })
@@ -316,8 +311,7 @@ impl Dataplane for Plane {
         for peer in kept.iter().flat_map(|old| &old.peers).filter(|peer| !wanted.contains(peer)) {
             self.forget_peer(peer);
         }
-        let lost = kept.map_or(0, |old| old.lost);
-        let new = Router { port, rule: index, peers, lost };
+        let new = Router { port, rule: index, peers };
         if let Err(why) = self.write_router(&new, &rule, &router.peers) {
             // Half of a router hears some of what it should: it hears nothing, and who asked knows.
             self.forget_rule(&new);
@@ -379,7 +373,7 @@ impl Dataplane for Plane {
                     continue;
                 }
                 let bytes = &buffer[..arrived.len];
-                let verdict = memory.take(number, bytes, arrived.place, arrived.at);
+                let (verdict, is_news) = memory.take(number, bytes, arrived.place, arrived.at);
                 if let (Some(to), Some(judged)) = (&*tap, Judged::of(&verdict)) {
                     let (at, link, bytes_of) = (arrived.at, Link::Ip, Vec::new());
                     let shown = Shown { at, ifindex, link, judged, length: 0, bytes: bytes_of };
@@ -388,7 +382,7 @@ impl Dataplane for Plane {
                     }
                 }
                 let Verdict::Accept(accepted) = verdict else { continue };
-                if accepted.meaning != Meaning::News {
+                if !is_news {
                     continue;
                 }
                 let end = accepted.offset + accepted.length;
@@ -402,7 +396,7 @@ impl Dataplane for Plane {
                 }
             }
             let overflowed = any && socket.overflowed();
-            port.overflowed |= overflowed;
+            port.missed |= overflowed;
             if let Some(socket) = port.lingering.take_if(|_| port.lingered) {
                 attacher.close(socket);
             }
@@ -461,26 +455,18 @@ impl Dataplane for Plane {
         self.ports.iter().map(|(&number, port)| self.report(number, port)).collect()
     }
 
-    fn lost(&mut self) -> Vec<RouterId> {
-        let Self { program, ports, routers, lost_total, .. } = self;
-        let mut lost = Vec::new();
-        let total = program.as_ref().map_or(0, Program::lost);
-        if total == *lost_total && !ports.values().any(|port| port.overflowed) {
-            return lost;
+    fn missed(&mut self) -> Vec<RouterId> {
+        let Self { ports, routers, .. } = self;
+        if !ports.values().any(|port| port.missed) {
+            return Vec::new();
         }
-        *lost_total = total;
-        for (&id, router) in routers.iter_mut() {
-            let seen = program.as_ref().map_or(0, |program| program.seen(id as usize).lost);
-            let overflowed = ports.get(&router.port).is_some_and(|port| port.overflowed);
-            if seen != router.lost || overflowed {
-                router.lost = seen;
-                lost.push(RouterId(id));
-            }
-        }
+        let on = |router: &Router| ports.get(&router.port).is_some_and(|port| port.missed);
+        let missed = routers.iter().filter(|(_, router)| on(router)).map(|(id, _)| RouterId(*id));
+        let missed = missed.collect();
         for port in ports.values_mut() {
-            port.overflowed = false;
+            port.missed = false;
         }
-        lost
+        missed
     }
 }
 

@@ -144,8 +144,10 @@ pub trait Dataplane: Heard {
     fn rejected(&mut self) -> HashMap<Owner, Counts>;
     /// Every open port.
     fn ports(&self) -> Vec<PortReport>;
-    /// Routers whose news found the ring full since last asked: they must miss nothing more.
-    fn lost(&mut self) -> Vec<RouterId>;
+    /// Routers for which something may have come since last asked that nobody received: where the way
+    /// they are heard by changed, or a socket was full. (News that found the ring full comes again, for
+    /// an advert that is not expected is news each time.)
+    fn missed(&mut self) -> Vec<RouterId>;
 }
 
 /// A stamp from shared memory.

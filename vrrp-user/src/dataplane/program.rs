@@ -91,7 +91,6 @@ pub struct Program {
     expect: Shared<Expect>,
     seen: Shared<Seen>,
     seen_map: Typed<Seen>,
-    lost: Shared<u64>,
     /// How long a tick of the kernel lasts.
     tick: u64,
     errors: Shared<u64>,
@@ -141,10 +140,12 @@ impl Program {
         let _not_permitted =
             rustix::process::setrlimit(rustix::process::Resource::Memlock, unlimited);
         let log = u8::from(settings.log);
+        let news = settings.news.unwrap_or(u32::MAX);
         let mut ebpf = EbpfLoader::new()
             // Nothing in the program depends on how this kernel's own types are laid out.
             .btf(None)
             .override_global("LOG", &log, true)
+            .override_global("NEWS_A_SPAN", &news, true)
             .map_max_entries(name::RULES, ports * RULES_PER_PORT)
             .map_max_entries(name::PORTS, ports)
             .map_max_entries(name::PORT_COUNTS, ports)
@@ -165,8 +166,6 @@ impl Program {
             .map_err(|why| LoadError::Shared { map: name::EXPECT, why })?;
         let seen = Shared::seen(descriptor(&ebpf, name::SEEN)?, routers)
             .map_err(|why| LoadError::Shared { map: name::SEEN, why })?;
-        let lost = Shared::numbers(descriptor(&ebpf, name::LOST)?, 1)
-            .map_err(|why| LoadError::Shared { map: name::LOST, why })?;
         let errors = Shared::numbers(descriptor(&ebpf, name::ERRORS)?, routers)
             .map_err(|why| LoadError::Shared { map: name::ERRORS, why })?;
         let errors_map = take(&mut ebpf, name::ERRORS)?;
@@ -204,7 +203,6 @@ impl Program {
             expect,
             seen,
             seen_map,
-            lost,
             tick: clock::tick(),
             errors,
             errors_map,
@@ -297,11 +295,6 @@ impl Program {
         let now = clock::monotonic().as_nanos();
         let seen = self.seen.read(router);
         Seen { at: seen.latest(self.tick).min(now).max(seen.at), ..seen }
-    }
-
-    /// Grows after any router lost news.
-    pub fn lost(&self) -> u64 {
-        self.lost.number(0)
     }
 
     /// The last protocol error of a router, as [`vrrp_common::layout::error_mark`] has it.

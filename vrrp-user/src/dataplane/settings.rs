@@ -1,5 +1,6 @@
 //! How large is the dataplane, and which paths may it take.
 use super::port::XdpMode;
+use vrrp_common::layout;
 
 /// How the dataplane is set up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,6 +13,8 @@ pub struct Settings {
     pub routers: u32,
     /// Bytes of the ring buffer: a power of two, and a multiple of the page size.
     pub ring_bytes: u32,
+    /// News of one router in one span of time ([`layout::next_news`]), where there is a limit.
+    pub news: Option<u32>,
     /// Whether the program logs every verdict.
     pub log: bool,
 }
@@ -19,7 +22,8 @@ pub struct Settings {
 impl Settings {
     /// Defaults for a mode: 64 interfaces, 4096 routers.
     pub const fn new(mode: XdpMode) -> Self {
-        Self { mode, ports: 64, routers: 4096, ring_bytes: 1 << 20, log: false }
+        let news = Some(layout::NEWS_A_SPAN);
+        Self { mode, ports: 64, routers: 4096, ring_bytes: 1 << 20, news, log: false }
     }
 
     /// Rounded to what the kernel can index quickest, and never less than the defaults.

@@ -84,17 +84,17 @@ impl Shared<Seen> {
             let before = generation();
             fence(Ordering::Acquire);
             // SAFETY: as above.
-            let (at, lost, tick, copies) = unsafe {
+            let (at, tick, copies, news) = unsafe {
                 (
                     ptr::read_volatile(&raw const (*seen).at),
-                    ptr::read_volatile(&raw const (*seen).lost),
                     ptr::read_volatile(&raw const (*seen).tick),
                     ptr::read_volatile(&raw const (*seen).copies),
+                    ptr::read_volatile(&raw const (*seen).news),
                 )
             };
             fence(Ordering::Acquire);
             if generation() == before {
-                return Seen { at, generation: before, lost, tick, copies, pad: 0 };
+                return Seen { at, tick, copies, news, generation: before, pad: 0 };
             }
         }
     }

@@ -42,7 +42,8 @@ pub(super) struct Port {
     pub(super) lingered: bool,
     /// Whether what arrives is judged.
     pub(super) listening: bool,
-    pub(super) overflowed: bool,
+    /// Something may have come that nobody received.
+    pub(super) missed: bool,
 }
 
 impl Port {
@@ -58,7 +59,7 @@ impl Port {
             lingering: None,
             lingered: false,
             listening,
-            overflowed: false,
+            missed: false,
         }
     }
 
@@ -89,7 +90,7 @@ impl Plane {
                 Ok(socket) => {
                     // The new one receives before the old one is gone.
                     let old = std::mem::replace(&mut port.receiver, Receiver::Socket(socket));
-                    port.overflowed |= matches!(old, Receiver::Socket(_));
+                    port.missed |= matches!(old, Receiver::Socket(_));
                     self.retire(old);
                 }
                 Err(error) => {
@@ -220,7 +221,7 @@ impl Plane {
         port.path = Path::Socket;
         port.why = Some(why);
         // What came between the two was missed.
-        port.overflowed = true;
+        port.missed = true;
         if let Some(program) = &mut self.program
             && let Err(why) = program.set_port(&port.key, None)
         {

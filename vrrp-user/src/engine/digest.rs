@@ -3,6 +3,7 @@
 //! For searches through everything that can happen: two engines with one digest do the same from
 //! then on, each counted from its own present.
 use super::Engine;
+use super::crowd::Crowd;
 use super::faults::World;
 use super::input::{Heard, Stamp};
 use super::router::{Context, Router, Timers};
@@ -15,7 +16,8 @@ use vrrp_common::time::Instant;
 
 impl Engine {
     /// Feeds all of it to `into`, as it is at `now`. What only reports show is left out, and so are
-    /// configuration and interfaces: it compares engines for which these are the same and stay so.
+    /// configuration and interfaces: it compares engines for which these are the same and stay so, with
+    /// fewer routers than make a crowd.
     pub fn digest(&self, now: Instant, heard: &dyn Heard, into: &mut impl Hasher) {
         self.running.hash(into);
         self.links.digest(now, into);
@@ -31,7 +33,8 @@ impl Engine {
                 if self.watches.watch(id).is_some_and(|watch| watch.due(stamp).is_some()) {
                     let world = World { links: &self.links, objects: &self.objects };
                     let (outputs, generations) = (&mut VecDeque::new(), &mut { self.generations });
-                    let mut cx = Context { now, id, world, outputs, generations };
+                    let crowd = &mut Crowd::default();
+                    let mut cx = Context { now, id, world, outputs, generations, crowd };
                     router.to_mut().catch_up(&mut cx, heard);
                 }
                 router.digest(now, stamp, self.generations, into);

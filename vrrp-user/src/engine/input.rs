@@ -64,8 +64,8 @@ pub enum Input {
         /// Whether there is one.
         placed: bool,
     },
-    /// News of a router was lost before it could be read: nothing is expected any more, so that the
-    /// next advert is news again.
+    /// Adverts to a router may have been missed: nothing is expected any more, so that the next is news
+    /// again.
     Missed(RouterId),
     /// The deadline of [`super::Engine::deadline`] has passed.
     Deadline,

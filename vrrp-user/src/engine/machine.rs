@@ -257,7 +257,7 @@ impl Router {
         self.master_interval = self.instance.advert_interval;
         let after = |delay: Duration| (!delay.is_zero()).then(|| cx.now + delay);
         self.timers = Timers {
-            main: Some(cx.now + self.instance.advert_interval),
+            main: Some(cx.now + cx.crowd.first_period(cx.now, self.instance.advert_interval)),
             second_round: after(garp.delay),
             refresh: after(garp.refresh),
             lower: None,

@@ -6,6 +6,7 @@
 //! [`Input::Deadline`] hand over every advert that has arrived, so that a late process sees a
 //! living master before it takes over; before the first [`Input::Reload`] hand over every known
 //! interface, or routers start in Fault.
+mod crowd;
 mod deadlines;
 mod demote;
 mod digest;
@@ -30,6 +31,7 @@ mod tracking;
 mod watch;
 
 use crate::config::model::{Config, Name};
+use crowd::Crowd;
 use deadlines::Deadlines;
 use faults::World;
 use groups::{Cause, Group};
@@ -63,6 +65,8 @@ pub struct Engine {
     outputs: VecDeque<Output>,
     /// The last generation given to an expectation, of whichever router.
     generations: u32,
+    /// Those who became master a moment ago.
+    crowd: Crowd,
     /// A configuration was applied.
     running: bool,
     /// When it was last remarked that deadlines were served late.
@@ -300,12 +304,12 @@ impl Engine {
 
     /// Lets one router act, if there is such a one, and notes its new deadline.
     fn act(&mut self, now: Instant, id: RouterId, act: impl FnOnce(&mut Router, &mut Context<'_>)) {
-        let Self { routers, links, objects, outputs, generations, deadlines, watches, .. } = self;
+        let Self { routers, links, objects, outputs, generations, crowd, .. } = self;
         let Some(Some(router)) = routers.get_mut(id.index()) else { return };
         let world = World { links, objects };
-        act(router, &mut Context { now, id, world, outputs, generations });
+        act(router, &mut Context { now, id, world, outputs, generations, crowd });
         let deadline = router.deadline();
-        let together = watches.set(now, id, router.watch(id), deadline);
-        deadlines.set(id, deadline.filter(|_| !together));
+        let together = self.watches.set(now, id, router.watch(id), deadline);
+        self.deadlines.set(id, deadline.filter(|_| !together));
     }
 }

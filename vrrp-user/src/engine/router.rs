@@ -1,4 +1,5 @@
 //! What does the engine remember of one router.
+use super::crowd::Crowd;
 use super::expected::Expected;
 use super::faults::{self, World};
 use super::history::History;
@@ -27,6 +28,7 @@ pub(super) struct Context<'a> {
     pub(super) world: World<'a>,
     pub(super) outputs: &'a mut VecDeque<Output>,
     pub(super) generations: &'a mut u32,
+    pub(super) crowd: &'a mut Crowd,
 }
 
 /// Timers of one router. Only the earliest is in the engine's heap.

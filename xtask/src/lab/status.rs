@@ -11,6 +11,7 @@ const NO_REJECTS: [&str; 7] = [
     "other_checksum_form",
     "ring_full",
     "v2_ignored",
+    "surplus",
 ];
 
 /// The answer of `xvrrp show --json`, as far as the lab shows it.

@@ -1,5 +1,6 @@
 //! RFC 9568 section 6.4.3: what a master does.
 use super::*;
+use std::collections::BTreeMap;
 
 fn gave_way(why: Why) -> Output {
     transition(State::Active, State::Backup, 100, why)
@@ -256,4 +257,42 @@ fn without_an_address_to_send_from_nothing_is_sent_or_counted() {
         [own(true), transition(State::Backup, State::Active, 100, Why::MasterDown)]
     );
     assert_eq!(rig.router().adverts_sent, 0);
+}
+
+/// Of hundreds that take over at once the first have the period of RFC 9568, and the others one that is
+/// shorter, once: then each advertises at its interval, and never are all due together.
+#[test]
+fn a_crowd_that_takes_over_is_not_due_together() {
+    let instance = |vrid: u8| Instance {
+        name: name(&format!("R{vrid}")),
+        vrid: Vrid::new(vrid).unwrap(),
+        ..fixture()
+    };
+    let mut rig = Rig::new();
+    rig.load((1..=250).map(instance));
+    let mut adverts: BTreeMap<RouterId, Vec<Instant>> = BTreeMap::new();
+    let mut at_once = Vec::new();
+    // They take over after 3.6 seconds.
+    let end = rig.now + 7000 * MS;
+    while let Some(next) = rig.engine.deadline().filter(|next| *next <= end) {
+        rig.now = next;
+        let outputs = rig.tell(Input::Deadline);
+        let sent = outputs.into_iter().filter_map(|output| match output {
+            Output::Advert { router, .. } => Some(router),
+            _ => None,
+        });
+        let sent: Vec<_> = sent.collect();
+        at_once.push(sent.len());
+        for router in sent {
+            adverts.entry(router).or_default().push(rig.now);
+        }
+    }
+    assert_eq!((adverts.len(), at_once[0]), (250, 250));
+    assert!(at_once[1..].iter().all(|count| *count <= 64), "{at_once:?}");
+    for (router, times) in adverts {
+        let periods: Vec<_> = times.windows(2).map(|pair| pair[1].since(pair[0])).collect();
+        let interval = fixture().advert_interval;
+        assert_eq!(periods[0] == interval, router.0 < 64, "{router:?}: {periods:?}");
+        assert!(periods[0] <= interval && periods[1..].iter().all(|period| *period == interval));
+    }
 }
