@@ -56,7 +56,8 @@ pub mod name {
     /// `PerCpuArray<u64>` of one: every rejected packet, so that who looks for some need not look at
     /// every counter.
     pub const REJECTED: &str = "REJECTED";
-    /// `Array<u64>` by router, memory-mapped: [`super::error_mark`] of its last protocol error.
+    /// `Array<u64>` by router, memory-mapped: its last protocol error, by its value in RFC 6527; 0 for
+    /// none.
     pub const ERRORS: &str = "ERRORS";
     /// Ring buffer of [`super::EventHeader`] and the packet.
     pub const EVENTS: &str = "EVENTS";
@@ -209,8 +210,8 @@ pub struct Seen {
 const _: () = assert!(size_of::<Seen>() == 32 && offset_of!(Seen, copies) == 16);
 
 /// Adverts of one router that are handed over as news in one span of time, if a limit is set: more are
-/// a flood. Two masters at the shortest interval send fewer.
-pub const NEWS_A_SPAN: u32 = 16;
+/// a flood. A master at the shortest interval sends fewer, and what it says it says again.
+pub const NEWS_A_SPAN: u32 = 8;
 /// A span of time is so many nanoseconds, as a power of two: 67 ms.
 const SPAN: u32 = 26;
 
@@ -236,13 +237,6 @@ impl Seen {
     pub const fn latest(&self, tick: u64) -> u64 {
         if self.copies > PRECISE_STAMPS { self.at.saturating_add(tick) } else { self.at }
     }
-}
-
-/// When a protocol error happened, in nanoseconds, and which (its value in RFC 6527) in the last
-/// eight bits, so that later is more.
-#[inline(always)]
-pub const fn error_mark(at: u64, error: u8) -> u64 {
-    at & !0xff | error as u64
 }
 
 /// Counters of one router or one port, by [`crate::counter::Counter`] number.

@@ -8,7 +8,7 @@ use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
 use vrrp_common::counter::{COUNTERS, Counter};
 use vrrp_common::layout::{
-    Counts, EventHeader, LARGE_EVENT, PRECISE_STAMPS, SMALL_EVENT, Seen, error_mark, next_news,
+    Counts, EventHeader, LARGE_EVENT, PRECISE_STAMPS, SMALL_EVENT, Seen, next_news,
 };
 use vrrp_common::wire::check::{Accepted, Meaning, Owner};
 
@@ -25,9 +25,8 @@ pub(crate) fn reject(counter: Counter, owner: Owner) {
     if let (Owner::Router(router), Some(error)) = (owner, counter.protocol_error())
         && let Some(mark) = maps::ERRORS.get_ptr_mut(router)
     {
-        // SAFETY: a helper that takes nothing, and a map element, mapped by the controller, which
-        // only reads it.
-        unsafe { ptr::write_volatile(mark, error_mark(bpf_ktime_get_coarse_ns(), error)) };
+        // SAFETY: a map element, mapped by the controller; volatile, for it is read meanwhile.
+        unsafe { ptr::write_volatile(mark, error.into()) };
     }
     if let Some(rejected) = maps::REJECTED.get_ptr_mut(0) {
         // SAFETY: the one element, of this CPU; see `bump`.

@@ -29,6 +29,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use vrrp_common::counter::Counter;
 use vrrp_common::ident::{Family, RouterId, Version};
@@ -38,6 +39,9 @@ use vrrp_common::wire::vrrp::Header;
 
 /// Messages taken in one round, so that a burst of them cannot hold up a deadline.
 const MESSAGES_A_ROUND: usize = 64;
+
+/// Least time between two looks at news.
+const GATHER: Duration = Duration::from_micros(250);
 
 /// What other threads tell the loop.
 #[derive(Debug)]
@@ -85,6 +89,7 @@ pub struct AdvertLoop {
     pub(super) watched: Vec<RawFd>,
     pub(super) events: u64,
     pub(super) wakeups: u64,
+    news_taken: Instant,
 }
 
 /// Keys of the descriptors the loop waits for.
@@ -134,6 +139,7 @@ impl AdvertLoop {
             watched: Vec::new(),
             events: 0,
             wakeups: 0,
+            news_taken: Instant::ZERO,
         })
     }
 
@@ -155,9 +161,11 @@ impl AdvertLoop {
             let due = self.engine.deadline().is_some_and(|deadline| deadline <= clock::now());
             if woken(PLANE) {
                 self.wakeups += 1;
+                self.let_gather();
             }
             if woken(PLANE) || due {
                 self.take_news();
+                self.news_taken = clock::now();
             }
             if woken(INBOX) {
                 self.take_messages()?;
@@ -223,13 +231,10 @@ impl AdvertLoop {
 
     /// Sets the one timer.
     fn arm(&self, next: Option<Instant>) -> anyhow::Result<()> {
-        let nanos = next.map_or(0, |deadline| deadline.as_nanos().max(1));
-        let value = Timespec {
-            tv_sec: i64::try_from(nanos / 1_000_000_000)?,
-            tv_nsec: i64::try_from(nanos % 1_000_000_000)?,
-        };
+        // Zero disarms it.
+        let at = next.map_or(Instant::ZERO, |next| next.max(Instant::from_nanos(1)));
         let interval = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let spec = Itimerspec { it_interval: interval, it_value: value };
+        let spec = Itimerspec { it_interval: interval, it_value: clock::timespec(at) };
         timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &spec).context("timerfd")?;
         Ok(())
     }
@@ -288,6 +293,16 @@ impl AdvertLoop {
             self.carry_out(output);
         }
         self.settle(now);
+    }
+
+    /// News that follows other news at once is not alone: to be woken for each piece of it would cost
+    /// more than what it says. Nothing waits longer than for the next deadline.
+    fn let_gather(&self) {
+        let until = self.news_taken + GATHER;
+        let until = self.next().map_or(until, |next| next.min(until));
+        if until > clock::now() {
+            clock::sleep_until(until);
+        }
     }
 
     /// Takes everything the dataplane has.

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use vrrp_common::counter::Counter;
-use vrrp_common::layout::{Counts, Expect, Peer, PeerKey, Rule, Seen, error_mark, next_news};
+use vrrp_common::layout::{Counts, Expect, Peer, PeerKey, Rule, Seen, next_news};
 use vrrp_common::time::Instant;
 use vrrp_common::wire::check::{self, Accepted, Match, Meaning, Owner, Tables, Verdict};
 use vrrp_common::wire::locate::{Place, Tags, halves};
@@ -26,8 +26,8 @@ pub struct Memory {
     pub router_counts: HashMap<u32, Counts>,
     /// By port.
     pub port_counts: HashMap<u32, Counts>,
-    /// The last protocol error by router, as [`error_mark`] has it.
-    pub errors: HashMap<u32, u64>,
+    /// The last protocol error by router.
+    pub errors: HashMap<u32, u8>,
     /// Rejects since someone last asked.
     pub rejected: HashMap<Owner, Counts>,
     /// Whether there are any, for those who are not the loop.
@@ -88,7 +88,7 @@ impl Memory {
             Verdict::Reject(counter, owner) => {
                 self.reject(counter, owner);
                 if let (Owner::Router(router), Some(error)) = (owner, counter.protocol_error()) {
-                    self.errors.insert(router, error_mark(at.as_nanos(), error));
+                    self.errors.insert(router, error);
                 }
                 false
             }

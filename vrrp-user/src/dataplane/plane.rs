@@ -381,6 +381,13 @@ impl Dataplane for Plane {
                         *tap = None;
                     }
                 }
+                if let (Verdict::Reject(counter, Owner::Router(router)), Some(program)) =
+                    (verdict, &mut *program)
+                    && counter.protocol_error().is_some()
+                    && let Err(why) = program.clear_error(router)
+                {
+                    tracing::warn!(router, %why, "forgetting a router's last protocol error");
+                }
                 let Verdict::Accept(accepted) = verdict else { continue };
                 if !is_news {
                     continue;
@@ -423,9 +430,11 @@ impl Dataplane for Plane {
     }
 
     fn protocol_error(&self, router: RouterId) -> u8 {
-        let socket = self.memory.errors.get(&router.0).copied().unwrap_or_default();
-        let xdp = self.program.as_ref().map_or(0, |program| program.last_error(router.index()));
-        socket.max(xdp).to_le_bytes()[0]
+        // What the program noted came after whatever a socket saw, or it would have been cleared.
+        match self.program.as_ref().map_or(0, |program| program.last_error(router.index())) {
+            0 => self.memory.errors.get(&router.0).copied().unwrap_or_default(),
+            error => error,
+        }
     }
 
     fn refuse(&mut self, router: RouterId, remarks: u32, counter: Counter) {

@@ -297,9 +297,17 @@ impl Program {
         Seen { at: seen.latest(self.tick).min(now).max(seen.at), ..seen }
     }
 
-    /// The last protocol error of a router, as [`vrrp_common::layout::error_mark`] has it.
-    pub fn last_error(&self, router: usize) -> u64 {
-        self.errors.number(router)
+    /// The last protocol error of a router; 0 for none.
+    pub fn last_error(&self, router: usize) -> u8 {
+        self.errors.number(router).to_le_bytes()[0]
+    }
+
+    /// Forgets it, for another came that the program did not see.
+    pub fn clear_error(&mut self, router: u32) -> Result<(), MapError> {
+        match self.last_error(router as usize) {
+            0 => Ok(()),
+            _ => self.errors_map.set(router, 0, 0),
+        }
     }
 
     /// Forgets the stamp, the last error and the counters of a router.
