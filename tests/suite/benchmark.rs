@@ -2,10 +2,10 @@
 //! never times: those are the machine's.
 use std::path::Path;
 
-use vrrp_tests::bench::report;
 use vrrp_tests::bench::sample::Record;
 use vrrp_tests::bench::scenario::Plan;
 use vrrp_tests::bench::subject::Subject;
+use vrrp_tests::bench::{goal, report};
 use vrrp_tests::gate::{self, Need};
 use vrrp_tests::lab::daemon::{Directory, binary};
 use vrrp_tests::lab::netns::Namespace;
@@ -37,6 +37,13 @@ fn written(record: &Record) {
     assert!(result["machine"]["kernel"].as_str().is_some_and(|kernel| !kernel.is_empty()));
     assert_eq!(read("samples.csv").lines().count(), record.samples.len() + 1);
     let text = read("report.md");
+    let goals = goal::judge(record);
+    assert_eq!(result["goals"].as_array().map(Vec::len), Some(goals.len()));
+    assert_eq!(text.contains("\n## Goals\n"), !goals.is_empty());
+    for verdict in &goals {
+        let row = format!("\n| {} | {} |", verdict.goal, verdict.wanted);
+        assert!(text.contains(&row), "{verdict}: {text}");
+    }
     for scenario in record.scenarios() {
         assert!(text.contains(&format!("\n## {scenario}\n")), "{text}");
         for (metric, _) in record.metrics(scenario) {
@@ -100,6 +107,8 @@ fn packets_have_a_cost() {
     let (empty, one, all) =
         (of("empty program"), of("VRRPv3, IPv4, 1 address"), of("VRRPv3, IPv4, 255 addresses"));
     assert!(empty > 0.0 && empty < one && one < all, "{empty} {one} {all}");
+    // Six of test runs, two of frames on the cable.
+    assert_eq!(goal::judge(&record).len(), 8);
     written(&record);
 }
 

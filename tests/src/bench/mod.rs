@@ -5,6 +5,7 @@
 //!
 //! - [`card`][]: which machine it was, and how busy
 //! - [`sample`][]: what was measured, and which of it may be compared
+//! - [`goal`][]: which goals were reached
 //! - [`plot`][]: the pictures
 //! - [`report`][]: the files a run writes
 //! - [`wire`][]: many frames with one call, and what the other end sends, with kernel timestamps
@@ -15,6 +16,7 @@
 //! - [`scenario`][]: what is measured
 pub mod card;
 pub mod frr;
+pub mod goal;
 pub mod live;
 pub mod load;
 pub mod plot;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::goal::{self, Verdict};
 use super::plot::{self, Bar, Line};
 use super::sample::{Record, short};
 
@@ -13,10 +14,13 @@ use super::sample::{Record, short};
 /// Where a file cannot be written.
 pub fn write(record: &Record, card: &Value, folder: &Path) -> io::Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
-    let json = serde_json::to_string_pretty(&record.json(card))?;
-    std::fs::write(folder.join("result.json"), json)?;
+    let goals = goal::judge(record);
+    let mut json = record.json(card);
+    json["goals"] = goals.iter().map(Verdict::json).collect();
+    std::fs::write(folder.join("result.json"), serde_json::to_string_pretty(&json)?)?;
     std::fs::write(folder.join("samples.csv"), record.csv())?;
     let mut text = head(record, card);
+    text.push_str(&reached(&goals));
     for scenario in record.scenarios() {
         let _ = writeln!(text, "\n## {scenario}\n");
         text.push_str(&table(record, scenario));
@@ -58,6 +62,25 @@ fn head(record: &Record, card: &Value) -> String {
         "\nSubjects took turns within each scenario. Figures are medians of the repetitions, with the \
          least and the most in brackets; a ratio is of medians of this run.\n",
     );
+    text
+}
+
+/// Goals and what became of them, where any was judged.
+fn reached(goals: &[Verdict]) -> String {
+    if goals.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n## Goals\n\n".to_owned();
+    text.push_str(
+        "Goals are for full runs on a machine like the one they were set on, with two cores and \
+         virtual Ethernet: a missed one is told, and fails nothing.\n\n\
+         | goal | wanted | measured | reached |\n|---|---|---:|---|\n",
+    );
+    for verdict in goals {
+        let Verdict { goal, wanted, figure, reached, .. } = verdict;
+        let reached = if *reached { "yes" } else { "**no**" };
+        let _ = writeln!(text, "| {goal} | {wanted} | {figure} | {reached} |");
+    }
     text
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use vrrp_tests::bench::sample::Record;
 use vrrp_tests::bench::scenario::{Plan, SCENARIOS};
 use vrrp_tests::bench::subject::Subject;
-use vrrp_tests::bench::{card, report};
+use vrrp_tests::bench::{card, goal, report};
 use vrrp_tests::gate;
 
 /// What was asked for.
@@ -93,6 +93,9 @@ fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         }
+    }
+    for missed in goal::judge(&record).iter().filter(|verdict| !verdict.reached) {
+        println!("goal missed: {missed}");
     }
     code
 }
