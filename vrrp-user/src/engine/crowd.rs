@@ -8,15 +8,11 @@
 use std::time::Duration;
 use vrrp_common::time::Instant;
 
-/// How many routers are due together. Fewer that take over are left as the RFC has them.
-///
-/// Each group wakes the process once an interval, so the shorter that is the larger they are: 256 at a
-/// centisecond, which is an interface's worth, 64 from four on.
-fn group(interval: Duration) -> u32 {
-    let millis = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX).max(1);
-    (2_560 / millis).clamp(64, 256)
-}
-
+/// Routers that are due together. Fewer that take over are left as the RFC has them.
+const GROUP: u32 = 64;
+/// Each group wakes the process once an interval, so there are no more of them than this leaves room for:
+/// 16 at a centisecond. Thousands of routers at so short an interval are due together by hundreds.
+const APART: Duration = Duration::from_micros(625);
 /// 2^32 over the golden ratio: however many groups there are, they are spread evenly.
 const STEP: u32 = 2_654_435_769;
 
@@ -34,7 +30,8 @@ impl Crowd {
             self.routers = 0;
         }
         self.last = now;
-        let group = self.routers / group(interval);
+        let groups = u32::try_from(interval.as_nanos() / APART.as_nanos()).unwrap_or(u32::MAX);
+        let group = self.routers / GROUP % groups.max(1);
         self.routers = self.routers.saturating_add(1);
         let earlier = interval.as_nanos() * u128::from(group.wrapping_mul(STEP)) >> 32;
         // Less than the interval, which is less than a minute.
@@ -62,11 +59,11 @@ mod tests {
     fn few_have_the_whole_interval() {
         let mut crowd = Crowd::default();
         for _ in 0..3 {
-            let few = periods(&mut crowd, group(INTERVAL), Duration::from_micros(1));
+            let few = periods(&mut crowd, GROUP, Duration::from_micros(1));
             assert!(few.iter().all(|(_, period)| *period == INTERVAL));
         }
         // Neither are many a crowd that come one after the other.
-        let slow = periods(&mut crowd, 10 * group(INTERVAL), INTERVAL + Duration::from_nanos(1));
+        let slow = periods(&mut crowd, 10 * GROUP, INTERVAL + Duration::from_nanos(1));
         assert!(slow.iter().all(|(_, period)| *period == INTERVAL));
     }
 

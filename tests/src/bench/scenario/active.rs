@@ -19,6 +19,7 @@ pub fn run(plan: &Plan, record: &mut Record) -> Result<(), String> {
 fn measure(plan: &Plan, record: &mut Record, number: usize, centis: u16) -> Result<(), String> {
     let (bed, routers) = (plan.bed(number)?, routers(number));
     let scenario = format!("active {}", size(number, centis));
+    let plan = &plan.of_size(number, &scenario, record);
     plan.alternate(record, |record, subject, repetition| {
         let running = master(plan, &bed, subject, &routers, centis)?;
         std::thread::sleep(Duration::from_secs(1));

@@ -68,9 +68,7 @@ impl Plan {
         record.load.push((scenario.to_owned(), super::card::load()));
         if !WITH_FRR.contains(&scenario) && self.subjects.contains(&Subject::Frr) {
             record.note(format!("{scenario} is not measured with FRR"));
-            let others = |subject: &Subject| *subject != Subject::Frr;
-            let subjects = self.subjects.iter().copied().filter(others).collect();
-            return Self { subjects, ..self.clone() }.run(scenario, record);
+            return self.without_frr().run(scenario, record);
         }
         if NOT_ON_ONE_CABLE.contains(&scenario) && self.cable.is_some() {
             record.note(format!("{scenario} takes more cables than one"));
@@ -90,6 +88,22 @@ impl Plan {
             "memory" => scale::memory(self, record),
             other => Err(format!("no scenario {other}; there are {}", SCENARIOS.join(", "))),
         }
+    }
+
+    /// The same for so many routers: of an interface at most with FRR, for it needs a link for each, and
+    /// thousands of those take the kernel minutes.
+    fn of_size(&self, number: usize, scenario: &str, record: &mut Record) -> Self {
+        if number > 255 && self.subjects.contains(&Subject::Frr) {
+            record.note(format!("{scenario} is not measured with FRR"));
+            return self.without_frr();
+        }
+        self.clone()
+    }
+
+    fn without_frr(&self) -> Self {
+        let others = |subject: &Subject| *subject != Subject::Frr;
+        let subjects = self.subjects.iter().copied().filter(others).collect();
+        Self { subjects, ..self.clone() }
     }
 
     /// Whether there is one cable only, or little time.

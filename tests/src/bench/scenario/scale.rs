@@ -55,6 +55,7 @@ pub fn memory(plan: &Plan, record: &mut Record) -> Result<(), String> {
     for number in sizes {
         let (bed, routers) = (plan.bed(*number)?, routers(*number));
         let scenario = format!("memory {number}");
+        let plan = &plan.of_size(*number, &scenario, record);
         plan.alternate(record, |record, subject, repetition| {
             let make = |globals: &str| configuration(&routers, 100, 100, globals);
             let running = Running::start(subject, &plan.binary, &bed, make);
