@@ -227,7 +227,7 @@ pub const fn next_news(news: u32, at: u64, most: u32) -> Option<u32> {
     } else if before == 0xff {
         Some(news)
     } else {
-        Some(span | before + 1)
+        Some(span | (before + 1))
     }
 }
 
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn news_is_counted_by_spans_of_time() {
-        let at = |span: u64| span << SPAN | 12_345;
+        let at = |span: u64| (span << SPAN) | 12_345;
         let mut news = 0;
         for span in [0, 7, 8, 0x7fff_ffff, 3] {
             for n in 1..=5 {
@@ -292,7 +292,7 @@ mod tests {
         for _ in 0..1000 {
             news = next_news(news, at(9), u32::MAX).expect("no limit");
         }
-        assert_eq!(news, 9 << 8 | 0xff);
+        assert_eq!(news, (9 << 8) | 0xff);
         assert_eq!(next_news(news, at(9), 0), None);
     }
 }

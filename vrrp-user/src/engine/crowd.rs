@@ -33,7 +33,7 @@ impl Crowd {
         let groups = u32::try_from(interval.as_nanos() / APART.as_nanos()).unwrap_or(u32::MAX);
         let group = self.routers / GROUP % groups.max(1);
         self.routers = self.routers.saturating_add(1);
-        let earlier = interval.as_nanos() * u128::from(group.wrapping_mul(STEP)) >> 32;
+        let earlier = (interval.as_nanos() * u128::from(group.wrapping_mul(STEP))) >> 32;
         // Less than the interval, which is less than a minute.
         interval - Duration::from_nanos(u64::try_from(earlier).unwrap_or(0))
     }

@@ -3,7 +3,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 /// Counters that move beside `received`; every other one is a reason to reject a packet.
-const NO_REJECTS: [&str; 7] = [
+const NO_REJECTS: [&str; 8] = [
     "received",
     "priority_zero",
     "interval_differs",
