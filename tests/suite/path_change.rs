@@ -37,7 +37,9 @@ fn wait(what: &str, mut done: impl FnMut() -> bool) {
 /// Adverts that keep coming while a port goes from its socket to the program: how many came by
 /// which.
 fn under_way(interface: &str, index: u32, to: u32, path: Path) -> (usize, usize) {
-    let mut plane = Plane::new(Settings::new(XdpMode::Auto)).expect("a dataplane");
+    // Every one is news here, and they are many.
+    let settings = Settings { news: None, ..Settings::new(XdpMode::Auto) };
+    let mut plane = Plane::new(settings).expect("a dataplane");
     let report = plane.open(interface, index).unwrap();
     assert!(report.pending && report.ready && report.path == Path::Socket, "{report:?}");
     plane.set_router(interface, &rule()).unwrap();

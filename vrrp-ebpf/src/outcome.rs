@@ -121,7 +121,7 @@ fn stamp(seen: *mut Seen, generation: u32) {
 }
 
 /// Whether the router is to be told of one more advert now. The time is that of the last tick, which
-/// costs next to nothing, for a flood comes to this point and no farther.
+/// costs less than the clock, for a flood comes to this point and no farther.
 ///
 /// What was noted of copies is about what came before the news, and must not hide it; stamps after it are
 /// precise again. It is cleared, and seen to be so by everyone, before the news gets its time.

@@ -363,12 +363,10 @@ impl Dataplane for Plane {
             let Some(socket) = port.socket() else {
                 continue;
             };
-            let mut any = false;
             for _ in 0..MOST_QUEUED {
                 let Some(arrived) = socket.receive(buffer) else {
                     break;
                 };
-                any = true;
                 if !listening {
                     continue;
                 }
@@ -402,8 +400,6 @@ impl Dataplane for Plane {
                     });
                 }
             }
-            let overflowed = any && socket.overflowed();
-            port.missed |= overflowed;
             if let Some(socket) = port.lingering.take_if(|_| port.lingered) {
                 attacher.close(socket);
             }

@@ -144,9 +144,9 @@ pub trait Dataplane: Heard {
     fn rejected(&mut self) -> HashMap<Owner, Counts>;
     /// Every open port.
     fn ports(&self) -> Vec<PortReport>;
-    /// Routers for which something may have come since last asked that nobody received: where the way
-    /// they are heard by changed, or a socket was full. (News that found the ring full comes again, for
-    /// an advert that is not expected is news each time.)
+    /// Routers for which something may have come since last asked that nobody received, for the way they
+    /// are heard by changed. (News that found a buffer full comes again: an advert that is not expected
+    /// is news each time.)
     fn missed(&mut self) -> Vec<RouterId>;
 }
 

@@ -68,11 +68,6 @@ impl PacketSocket {
         }
     }
 
-    /// Whether packets were dropped since last asked, because nobody read.
-    pub fn overflowed(&self) -> bool {
-        sys::drops(self.socket.as_raw_fd()).is_ok_and(|drops| drops > 0)
-    }
-
     /// Receives nothing more and is not readable any more, until it is closed.
     pub fn mute(&mut self) {
         let nothing =

@@ -87,24 +87,6 @@ pub fn trim_memory() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
 }
 
-/// Packets dropped at a packet socket since last asked.
-pub fn drops(socket: RawFd) -> io::Result<u32> {
-    let mut stats = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
-    let mut len =
-        libc::socklen_t::try_from(size_of::<libc::tpacket_stats>()).map_err(io::Error::other)?;
-    // SAFETY: the kernel writes at most `len` bytes to `stats`.
-    let done = unsafe {
-        libc::getsockopt(
-            socket,
-            libc::SOL_PACKET,
-            libc::PACKET_STATISTICS,
-            (&raw mut stats).cast(),
-            &raw mut len,
-        )
-    };
-    if done == 0 { Ok(stats.tp_drops) } else { Err(io::Error::last_os_error()) }
-}
-
 /// Room for one `SCM_TIMESTAMPNS`, aligned as control messages are.
 #[repr(C, align(8))]
 struct Control([u8; 64]);
