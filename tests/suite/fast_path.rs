@@ -161,7 +161,8 @@ fn a_flood_of_valid_adverts_deposes_nobody() {
     let _master = Beat::start(bed.port.injector(), Duration::from_millis(100), vec![beat]);
     let daemon = bed.start(&config(ROUTERS, "0.3"), "native");
     all_backup(&daemon, ROUTERS);
-    let (said, before) = (daemon.mark(), daemon.show().controller("events"));
+    let (said, show) = (daemon.mark(), daemon.show());
+    let (before, woken) = (show.controller("events"), show.controller("wakeups"));
     let (socket, begun) = (bed.port.injector(), Instant::now());
     let other = Path::multicast("10.0.0.3");
     let flood: Vec<_> = (1..=ROUTERS)
@@ -186,6 +187,9 @@ fn a_flood_of_valid_adverts_deposes_nobody() {
     let most = (spans + 2) * u128::from(NEWS_A_SPAN) * u128::from(ROUTERS);
     let events = u128::from(show.controller("events") - before);
     assert!(events > 0 && events <= most, "{events} of {sent} rounds, at most {most}");
+    // News comes in portions.
+    let woken = u128::from(show.controller("wakeups") - woken);
+    assert!(woken * 20 <= events, "woken {woken} times by {events} pieces of news");
     for vrid in 1..=ROUTERS {
         assert!(show.counter(&name(vrid), "surplus") > 0, "{} was told of all", name(vrid));
         assert!(show.counter(&name(vrid), "received") >= sent, "{} of {sent}", name(vrid));

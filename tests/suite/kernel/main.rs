@@ -7,11 +7,13 @@
 //! - `anything`: mutations and noise
 //! - `shown`: what whoever looks sees of it
 //! - `copies`: a flood of copies of what is expected
+//! - `last_error`: which error was the last, by the program or by a socket
 //! - `surplus`: a flood of what is valid and not expected
 mod anything;
 mod copies;
 mod faults;
 mod fixture;
+mod last_error;
 mod shown;
 mod surplus;
 mod transition;

@@ -296,11 +296,11 @@ impl AdvertLoop {
     }
 
     /// News that follows other news at once is not alone: to be woken for each piece of it would cost
-    /// more than what it says. Nothing waits longer than for the next deadline.
+    /// more than what it says. Where a deadline is near nothing waits.
     fn let_gather(&self) {
         let until = self.news_taken + GATHER;
-        let until = self.next().map_or(until, |next| next.min(until));
-        if until > clock::now() {
+        let near = self.next().is_some_and(|next| next < until + GATHER);
+        if !near && until > clock::now() {
             clock::sleep_until(until);
         }
     }

@@ -71,7 +71,8 @@ impl Shared<Seen> {
         Self::new(map, len, ProtFlags::READ)
     }
 
-    /// The stamp of a router; the default where there is none.
+    /// The stamp of a router; the default where there is none. What was noted of news is for the program
+    /// alone, and is not read.
     pub fn read(&self, index: usize) -> Seen {
         let Some(seen) = self.element(index) else {
             return Seen::default();
@@ -84,17 +85,16 @@ impl Shared<Seen> {
             let before = generation();
             fence(Ordering::Acquire);
             // SAFETY: as above.
-            let (at, tick, copies, news) = unsafe {
+            let (at, tick, copies) = unsafe {
                 (
                     ptr::read_volatile(&raw const (*seen).at),
                     ptr::read_volatile(&raw const (*seen).tick),
                     ptr::read_volatile(&raw const (*seen).copies),
-                    ptr::read_volatile(&raw const (*seen).news),
                 )
             };
             fence(Ordering::Acquire);
             if generation() == before {
-                return Seen { at, tick, copies, news, generation: before, pad: 0 };
+                return Seen { at, tick, copies, generation: before, ..Seen::default() };
             }
         }
     }
