@@ -38,17 +38,45 @@ pub(crate) struct Target {
 /// An address that comes back again within this time is announced once more at its end, not each
 /// time: a flapping link would flood its neighbours.
 const CALM: Duration = Duration::from_secs(1);
-/// Announcements handed over at once in one lane; the rest follows when other work had its turn.
+/// First announcements handed over at once in one lane; the rest follows when other work had its turn.
 const BURST: usize = 512;
+/// Repeated announcements handed over at once in all lanes together: thousands of them must not keep
+/// an address that is added a moment later from its first.
+const REPEATS: usize = 64;
 /// Time until the next attempt after a full socket buffer.
 const AGAIN: Duration = Duration::from_millis(2);
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// Each address at most once: a backlog is never longer than the list of addresses.
-    order: VecDeque<Which>,
+    /// Not announced yet. Each address is here or among the repeats at most once: a backlog is never
+    /// longer than the list of addresses.
+    first: VecDeque<Which>,
+    /// To be announced again.
+    repeats: VecDeque<Which>,
     left: HashMap<Which, u32>,
     not_before: Instant,
+}
+
+impl Queue {
+    /// The next one, a repeat only where that is asked for and nothing is waiting to be announced for
+    /// the first time.
+    fn next(&mut self, repeats: bool) -> Option<Which> {
+        let next = self.first.pop_front();
+        let which = next.or_else(|| repeats.then(|| self.repeats.pop_front())?)?;
+        if let Some(left) = self.left.get_mut(&which) {
+            *left -= 1;
+            if *left == 0 {
+                self.left.remove(&which);
+            } else {
+                self.repeats.push_back(which);
+            }
+        }
+        Some(which)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.repeats.is_empty()
+    }
 }
 
 /// Least time between two announcements: gratuitous ARPs, neighbour advertisements.
@@ -127,7 +155,7 @@ impl Announcer {
         }
         let queue = self.lanes.entry(lane).or_default();
         let left = queue.left.entry(which).or_insert_with(|| {
-            queue.order.push_back(which);
+            queue.first.push_back(which);
             0
         });
         *left = times.max(*left);
@@ -161,14 +189,16 @@ impl Announcer {
         due
     }
 
-    /// What is to be sent now, lane by lane.
+    /// What is to be sent now, lane by lane: everybody's first announcement before anybody's second.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<(Lane, Vec<Which>)> {
         let mut all = Vec::new();
         let mut lanes: Vec<Lane> = self.lanes.keys().copied().collect();
         // Of those that share pauses, who waited longest.
         lanes.sort_by_key(|lane| self.lanes.get(lane).map(|queue| queue.not_before));
+        let mut unpaced = Vec::new();
+        let mut waiting = false;
         for lane in lanes {
-            let ready = |queue: &Queue| !queue.order.is_empty() && self.turn(&lane, queue) <= now;
+            let ready = |queue: &Queue| !queue.is_empty() && self.turn(&lane, queue) <= now;
             if !self.lanes.get(&lane).is_some_and(ready) {
                 continue;
             }
@@ -182,26 +212,27 @@ impl Announcer {
                 group.not_before.insert(lane.1, now + interval);
             }
             let Some(queue) = self.lanes.get_mut(&lane) else { continue };
-            let most = if interval.is_zero() { BURST } else { 1 };
-            let mut now_due = Vec::new();
-            while now_due.len() < most
-                && let Some(which) = queue.order.pop_front()
-            {
-                now_due.push(which);
-                if let Some(left) = queue.left.get_mut(&which) {
-                    *left -= 1;
-                    if *left == 0 {
-                        queue.left.remove(&which);
-                    } else {
-                        queue.order.push_back(which);
-                    }
-                }
-            }
+            let due: Vec<Which> = if interval.is_zero() {
+                unpaced.push(all.len());
+                std::iter::from_fn(|| queue.next(false)).take(BURST).collect()
+            } else {
+                queue.next(true).into_iter().collect()
+            };
+            waiting |= interval.is_zero() && !queue.first.is_empty();
             queue.not_before = now + interval;
-            all.push((lane, now_due));
+            all.push((lane, due));
         }
+        let mut room = if waiting { 0 } else { REPEATS };
+        for number in unpaced {
+            let (lane, due): &mut (Lane, Vec<Which>) = &mut all[number];
+            let Some(queue) = self.lanes.get_mut(lane) else { continue };
+            let before = due.len();
+            due.extend(std::iter::from_fn(|| queue.next(true)).take(room));
+            room -= due.len() - before;
+        }
+        all.retain(|(_, due)| !due.is_empty());
         // A lane is kept for its pace until that has passed.
-        self.lanes.retain(|_, queue| !queue.order.is_empty() || queue.not_before > now);
+        self.lanes.retain(|_, queue| !queue.is_empty() || queue.not_before > now);
         all
     }
 
@@ -209,7 +240,7 @@ impl Announcer {
     pub(crate) fn refused(&mut self, lane: Lane, which: Which, now: Instant) {
         let queue = self.lanes.entry(lane).or_default();
         let left = queue.left.entry(which).or_insert_with(|| {
-            queue.order.push_back(which);
+            queue.first.push_back(which);
             0
         });
         *left += 1;
@@ -232,7 +263,7 @@ impl Announcer {
 
     /// When there is something to do next.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let lanes = self.lanes.iter().filter(|(_, queue)| !queue.order.is_empty());
+        let lanes = self.lanes.iter().filter(|(_, queue)| !queue.is_empty());
         let lanes = lanes.map(|(lane, queue)| self.turn(lane, queue)).min();
         let later = self.later.keys().next().map(|(at, _)| *at);
         lanes.into_iter().chain(later).min()
@@ -265,6 +296,34 @@ mod tests {
         assert_eq!(announcer.due(at(0)), [(LANE, vec![which(0), which(1), which(0)])]);
         assert_eq!(announcer.due(at(0)), []);
         assert_eq!(announcer.deadline(), None);
+    }
+
+    /// What is announced for the first time waits for no repeat, whatever its lane, and repeats leave
+    /// others their turn.
+    #[test]
+    fn the_first_before_the_second() {
+        let mut announcer = Announcer::default();
+        let addresses = 2 * BURST;
+        for address in 0..addresses {
+            announcer.add(LANE, which(address), 3);
+        }
+        let count =
+            |all: &[(Lane, Vec<Which>)]| all.iter().map(|(_, due)| due.len()).sum::<usize>();
+        assert_eq!(announcer.due(at(0)), [(LANE, (0..BURST).map(which).collect())]);
+        let rest = announcer.due(at(0));
+        assert_eq!(count(&rest), BURST + REPEATS);
+        assert_eq!(rest[0].1[..BURST], (BURST..addresses).map(which).collect::<Vec<_>>());
+        announcer.add(OTHER, which(addresses), 2);
+        let next = announcer.due(at(0));
+        assert!(next.iter().any(|(lane, due)| (*lane, due[0]) == (OTHER, which(addresses))));
+        assert_eq!(count(&next), 1 + REPEATS);
+        let mut sent = BURST + count(&rest) + count(&next);
+        while announcer.deadline().is_some() {
+            let due = count(&announcer.due(at(0)));
+            assert!((1..=REPEATS).contains(&due));
+            sent += due;
+        }
+        assert_eq!(sent, 3 * addresses + 2);
     }
 
     #[test]

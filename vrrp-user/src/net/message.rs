@@ -5,9 +5,8 @@ use super::{route_message, rule_message};
 use crate::config::model::Treatment;
 use crate::config::routing::Order;
 use netlink_packet_core::{
-    DefaultNla, Emitable, NLA_F_NESTED, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP,
-    NLM_F_EXCL, NLM_F_MULTIPART, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
-    NlasIterator,
+    DefaultNla, Emitable, NLA_F_NESTED, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL,
+    NLM_F_MULTIPART, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NlasIterator,
 };
 use rtnetlink::packet_route::address::{
     AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, CacheInfo,
@@ -182,7 +181,7 @@ pub(crate) fn request(
 
 /// An operation and the flags it is asked with.
 pub(crate) fn operation(operation: &Operation) -> (RouteNetlinkMessage, u16) {
-    const CREATE: u16 = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+    const CREATE: u16 = NLM_F_CREATE | NLM_F_EXCL;
     match operation {
         Operation::AddAddress { place, look } => {
             let mut message = address(place);
@@ -203,20 +202,17 @@ pub(crate) fn operation(operation: &Operation) -> (RouteNetlinkMessage, u16) {
             }
             (RouteNetlinkMessage::NewAddress(message), CREATE)
         }
-        Operation::DeleteAddress(place) => {
-            (RouteNetlinkMessage::DelAddress(address(place)), NLM_F_ACK)
-        }
+        Operation::DeleteAddress(place) => (RouteNetlinkMessage::DelAddress(address(place)), 0),
         Operation::Promote { ifindex, on } => {
             let mut message = LinkMessage::default();
             message.header.index = *ifindex;
             message.attributes.push(LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet(vec![
                 AfSpecInet::Other(DefaultNla::new(INET_CONF | NLA_F_NESTED, setting(*on))),
             ])]));
-            (RouteNetlinkMessage::SetLink(message), NLM_F_ACK)
+            (RouteNetlinkMessage::SetLink(message), 0)
         }
         Operation::AddRoute(path) => {
-            let flags = NLM_F_ACK
-                | NLM_F_CREATE
+            let flags = NLM_F_CREATE
                 | match path.order {
                     Order::Prepend => 0,
                     Order::Append => NLM_F_APPEND,
@@ -225,13 +221,13 @@ pub(crate) fn operation(operation: &Operation) -> (RouteNetlinkMessage, u16) {
             (RouteNetlinkMessage::NewRoute(route_message::route(&path.now())), flags)
         }
         Operation::DeleteRoute(path) => {
-            (RouteNetlinkMessage::DelRoute(route_message::route(path)), NLM_F_ACK)
+            (RouteNetlinkMessage::DelRoute(route_message::route(path)), 0)
         }
         Operation::AddRule(rule) => {
             (RouteNetlinkMessage::NewRule(rule_message::message(rule)), CREATE)
         }
         Operation::DeleteRule(rule) => {
-            (RouteNetlinkMessage::DelRule(rule_message::message(rule)), NLM_F_ACK)
+            (RouteNetlinkMessage::DelRule(rule_message::message(rule)), 0)
         }
     }
 }

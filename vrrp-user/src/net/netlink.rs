@@ -5,7 +5,9 @@
 use super::change::{Change, Operation, Outcome, Refusal};
 use super::message::{self, Dump};
 use super::sys;
-use netlink_packet_core::{NLM_F_DUMP_INTR, NLMSG_ALIGNTO, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_DUMP_INTR, NLMSG_ALIGNTO, NetlinkMessage, NetlinkPayload,
+};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rtnetlink::MulticastGroup;
 use rtnetlink::packet_route::RouteNetlinkMessage;
@@ -14,8 +16,8 @@ use std::io;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 
-/// Messages sent with one call. Their acknowledgements, and the notifications they cause, must fit
-/// the receive buffer together.
+/// Messages sent with one call. The refusals among them, and the notifications they cause, must fit the
+/// receive buffer together.
 const BATCH: usize = 64;
 /// Room for one answer: the kernel fills up to 32 KiB at a time, a single link may need more.
 const ANSWER: usize = 256 << 10;
@@ -169,32 +171,36 @@ impl Netlink {
         let mut outcomes = Vec::with_capacity(operations.len());
         for batch in operations.chunks(BATCH) {
             let first = self.sequence.wrapping_add(1);
+            let last = batch.len() - 1;
             let mut bytes = Vec::new();
-            for operation in batch {
+            for (number, operation) in batch.iter().enumerate() {
                 let (body, flags) = message::operation(operation);
+                // The kernel answers in order, and always where it refuses: the answer to the last one
+                // says that all the others were carried out or have been answered.
+                let flags = if number == last { flags | NLM_F_ACK } else { flags };
                 let sequence = self.next_sequence();
                 append(&mut bytes, body, flags, sequence);
             }
             self.send(&bytes).await?;
-            let mut answers: Vec<Option<Outcome>> = vec![None; batch.len()];
-            let mut missing = batch.len();
-            while missing > 0 {
+            let mut answers: Vec<Outcome> = vec![Ok(()); batch.len()];
+            let mut answered = false;
+            while !answered {
                 let more = self.receive(&mut |received| match received {
                     Received::Change(told) => change(told),
                     Received::Ack { sequence, outcome } => {
                         let number = sequence.wrapping_sub(first) as usize;
-                        if let Some(answer @ None) = answers.get_mut(number) {
-                            *answer = Some(outcome);
-                            missing -= 1;
+                        if let Some(answer) = answers.get_mut(number) {
+                            *answer = outcome;
+                            answered |= number == last;
                         }
                     }
                     Received::Done { .. } | Received::Interrupted { .. } => {}
                 })?;
-                if !more && missing > 0 {
+                if !more && !answered {
                     self.wait().await?;
                 }
             }
-            outcomes.extend(answers.into_iter().flatten());
+            outcomes.append(&mut answers);
         }
         Ok(outcomes)
     }

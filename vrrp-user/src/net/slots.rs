@@ -9,17 +9,17 @@ use std::collections::btree_map::{BTreeMap, Entry};
 use std::net::{IpAddr, Ipv6Addr};
 use vrrp_common::ident::RouterId;
 
-/// An address on an interface.
+/// An address on an interface. In the order of what tells most of them apart soonest.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Slot {
-    /// Name of the interface.
-    pub(crate) dev: Name,
     /// The address.
     pub(crate) address: IpAddr,
     /// Prefix length.
     pub(crate) prefix: u8,
     /// The other end of the line.
     pub(crate) peer: Option<IpAddr>,
+    /// Name of the interface.
+    pub(crate) dev: Name,
 }
 
 impl Slot {
