@@ -1,7 +1,6 @@
 //! Does every frame of up to 2,048 bytes get one verdict that is true, and move one counter or none?
 use crate::frames::internet_checksum;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::net::IpAddr;
 use vrrp_common::counter::{Counter, Kind};
 use vrrp_common::ident::{Family, Vrid};
@@ -221,7 +220,7 @@ fn memory() -> Memory {
         (Family::V4, 60, both | rule_flag::V2 | rule_flag::NO_ADDRESSES, ""),
         (Family::V4, 70, both | rule_flag::SENDS_PSEUDO, ""),
     ];
-    let mut memory = Memory { rules: HashMap::new(), ..Memory::default() };
+    let mut memory = Memory { rules: Default::default(), ..Memory::default() };
     for (router, (family, vrid, flags, local)) in (0u32..).zip(routers) {
         let mut rule = Rule {
             router: router + 1,

@@ -1,6 +1,7 @@
 //! Which lines does a file consist of after comments, conditions, definitions and includes.
 use super::builtin::Builtins;
 use super::findings::{Findings, Span};
+use super::plain;
 use super::sequence::{self, Sequence};
 use super::source::{LONGEST, Source, Unreadable};
 use super::token::{Line, Token, Words, split, uncommented};
@@ -110,6 +111,13 @@ impl Expander<'_> {
         let mut start = 0;
         for text in file.text.split_inclusive('\n') {
             let line = text.trim_end_matches(['\n', '\r']);
+            if self.pending.is_none() && self.has_room(line.len()) && plain::is_plain(line) {
+                self.bytes += line.len() + LINE_COST;
+                plain::split(line, number, start, &mut self.words, &mut self.tokens);
+                self.statements();
+                start += text.len();
+                continue;
+            }
             let read = uncommented(Line::literal(line, number, start));
             // A comment inside a definition of several lines does not end it, an empty line does.
             let skipped = read.text.trim().is_empty() && !line.trim().is_empty();
@@ -126,17 +134,27 @@ impl Expander<'_> {
         }
     }
 
+    /// Whether another line of this length may be read.
+    fn has_room(&self, length: usize) -> bool {
+        self.bytes + length + LINE_COST <= TEXT_BYTES
+            && self.token_count <= TOKENS
+            && length <= LINE
+    }
+
+    /// Takes the tokens of a line.
+    fn statements(&mut self) {
+        self.token_count += self.tokens.len();
+        for token in self.tokens.drain(..) {
+            self.tree.push(token, self.findings);
+        }
+    }
+
     fn line(&mut self, line: &Line, directory: &Path, depth: usize, nesting: usize) {
         if self.full {
             return;
         }
         let mut line = Cow::Borrowed(line);
-        self.bytes += line.text.len() + LINE_COST;
-        if self.bytes > TEXT_BYTES
-            || self.token_count > TOKENS
-            || line.text.len() > LINE
-            || nesting > NESTING
-        {
+        if !self.has_room(line.text.len()) || nesting > NESTING {
             self.full = true;
             let end = line.text.len().min(1);
             self.findings.error(
@@ -147,6 +165,7 @@ impl Expander<'_> {
             );
             return;
         }
+        self.bytes += line.text.len() + LINE_COST;
         if let Some((name, mut lines)) = self.pending.take() {
             let (mut text, more) = continued(&line);
             let indent = text.text.len() - text.text.trim_start().len();
@@ -225,10 +244,7 @@ impl Expander<'_> {
             }
             _ => {
                 split(&line, &mut self.words, &mut self.tokens, self.findings);
-                self.token_count += self.tokens.len();
-                for token in self.tokens.drain(..) {
-                    self.tree.push(token, self.findings);
-                }
+                self.statements();
             }
         }
         if let Cow::Owned(line) = line

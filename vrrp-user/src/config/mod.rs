@@ -11,6 +11,7 @@ pub mod keyword;
 mod lower;
 pub mod model;
 pub mod place;
+mod plain;
 pub mod program;
 mod random;
 pub mod render;

@@ -1,6 +1,8 @@
 //! Which words and braces does a line hold.
 use super::findings::{Findings, Span};
 use super::model::Name;
+use foldhash::fast::FixedState;
+use std::hash::BuildHasher as _;
 
 /// A word after quoting was undone.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,24 +15,24 @@ pub(super) struct Word {
 
 /// The words that came last: a large file has the same few keywords and interfaces thousands of
 /// times, which then are there once, and what it names becomes a name of the model as it is.
-pub(super) struct Words(Vec<Option<Name>>);
+pub(super) struct Words {
+    known: Vec<Option<Name>>,
+    state: FixedState,
+}
 
 impl Default for Words {
     fn default() -> Self {
-        Self(vec![None; Self::ROOM])
+        // Whoever makes words collide makes them come anew, which is no harm.
+        Self { known: vec![None; 1 << Self::BITS], state: FixedState::default() }
     }
 }
 
 impl Words {
-    const ROOM: usize = 1024;
+    const BITS: u32 = 10;
 
-    fn share(&mut self, text: &str) -> Name {
-        // Fowler-Noll-Vo: whoever makes words collide makes them come anew, which is no harm.
-        let hash = text
-            .bytes()
-            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-        let place = (hash ^ hash >> 15) as usize % Self::ROOM;
-        match self.0.get_mut(place) {
+    pub(super) fn share(&mut self, text: &str) -> Name {
+        let place = self.state.hash_one(text) >> (u64::BITS - Self::BITS);
+        match usize::try_from(place).ok().and_then(|place| self.known.get_mut(place)) {
             Some(Some(known)) if **known == *text => known.clone(),
             Some(other) => other.insert(text.into()).clone(),
             None => text.into(),

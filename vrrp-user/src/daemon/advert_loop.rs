@@ -20,12 +20,12 @@ use crate::net::task;
 use crate::net::transmit::Transmitter;
 use crate::report::histogram::Histogram;
 use anyhow::Context as _;
+use foldhash::{HashMap, HashMapExt as _};
 use rustix::event::epoll;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
     timerfd_settime,
 };
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::sync::Arc;

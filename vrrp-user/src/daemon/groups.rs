@@ -4,8 +4,8 @@
 //! configuration, closing a packet socket for a grace period. A thread does them in order.
 use crate::config::model::Name;
 use crate::net::membership::Membership;
+use foldhash::{HashMap, HashMapExt as _};
 use socket2::Socket;
-use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::sync::mpsc::{self, Receiver, Sender};

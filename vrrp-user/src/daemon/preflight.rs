@@ -1,5 +1,5 @@
 //! What must hold before anything is touched.
-use crate::config::model::{Config, Name, Statics};
+use crate::config::model::{Config, Name, Statics, Vip};
 use crate::config::routing::StaticAddress;
 use std::collections::BTreeMap;
 use std::io;
@@ -17,37 +17,41 @@ pub struct Interfaces {
 /// only `no_track` addresses or routes need it: those wait for it.
 pub fn interfaces(config: &Config, exists: impl Fn(&str) -> bool) -> Interfaces {
     let mut missing: BTreeMap<Name, (bool, Vec<String>)> = BTreeMap::new();
-    let mut need = |name: &Name, tracked: bool, who: String| {
+    let mut need = |name: &Name, tracked: bool, who: &dyn Fn() -> String| {
         if !exists(name) {
             let entry = missing.entry(name.clone()).or_default();
             entry.0 |= tracked;
-            entry.1.push(who);
+            entry.1.push(who());
         }
     };
     for instance in &config.instances {
-        let origin = format!("{}:{}", instance.origin.file, instance.origin.line);
+        let origin = || format!("{}:{}", instance.origin.file, instance.origin.line);
         let name = &instance.name;
-        need(&instance.interface, true, format!("{origin}: instance {name}"));
+        need(&instance.interface, true, &|| format!("{}: instance {name}", origin()));
         for track in &instance.track_interfaces {
-            need(&track.interface, true, format!("{origin}: track_interface of {name}"));
+            let who = || format!("{}: track_interface of {name}", origin());
+            need(&track.interface, true, &who);
         }
         for vip in instance.vips() {
-            let who = format!("{origin}: address {}/{} of {name}", vip.address, vip.prefix);
-            need(&vip.dev, !vip.no_track, who);
+            let Vip { address, prefix, .. } = vip;
+            let who = || format!("{}: address {address}/{prefix} of {name}", origin());
+            need(&vip.dev, !vip.no_track, &who);
         }
         for route in &instance.routes {
             if let Some(dev) = &route.dev {
-                let who = format!("{origin}: route {} of {name}", route.destination);
-                need(dev, !route.no_track, who);
+                let who = || format!("{}: route {} of {name}", origin(), route.destination);
+                need(dev, !route.no_track, &who);
             }
             for dev in route.hops.iter().filter_map(|hop| hop.dev.as_ref()) {
-                let who = format!("{origin}: a next hop of route {} of {name}", route.destination);
-                need(dev, !route.no_track, who);
+                let to = &route.destination;
+                let who = || format!("{}: a next hop of route {to} of {name}", origin());
+                need(dev, !route.no_track, &who);
             }
         }
         for rule in &instance.rules {
             for dev in rule.iif.iter().chain(&rule.oif) {
-                need(dev, !rule.no_track, format!("{origin}: rule {} of {name}", rule.priority));
+                let who = || format!("{}: rule {} of {name}", origin(), rule.priority);
+                need(dev, !rule.no_track, &who);
             }
         }
     }
@@ -55,8 +59,8 @@ pub fn interfaces(config: &Config, exists: impl Fn(&str) -> bool) -> Interfaces 
     for group in &config.groups {
         let origin = format!("{}:{}", group.origin.file, group.origin.line);
         for track in &group.track_interfaces {
-            let who = format!("{origin}: track_interface of sync group {}", group.name);
-            need(&track.interface, true, who);
+            let who = || format!("{origin}: track_interface of sync group {}", group.name);
+            need(&track.interface, true, &who);
         }
     }
     let mut found = Interfaces::default();
@@ -75,19 +79,20 @@ pub fn interfaces(config: &Config, exists: impl Fn(&str) -> bool) -> Interfaces 
 }
 
 /// The interfaces of static objects.
-fn statics(statics: &Statics, need: &mut impl FnMut(&Name, bool, String)) {
+fn statics(statics: &Statics, need: &mut impl FnMut(&Name, bool, &dyn Fn() -> String)) {
     for StaticAddress { vip, .. } in &statics.addresses {
-        need(&vip.dev, !vip.no_track, format!("static address {}/{}", vip.address, vip.prefix));
+        let who = || format!("static address {}/{}", vip.address, vip.prefix);
+        need(&vip.dev, !vip.no_track, &who);
     }
     for route in &statics.routes {
         let hops = route.hops.iter().filter_map(|hop| hop.dev.as_ref());
         for dev in route.dev.iter().chain(hops) {
-            need(dev, !route.no_track, format!("static route {}", route.destination));
+            need(dev, !route.no_track, &|| format!("static route {}", route.destination));
         }
     }
     for rule in &statics.rules {
         for dev in rule.iif.iter().chain(&rule.oif) {
-            need(dev, !rule.no_track, format!("static rule {}", rule.priority));
+            need(dev, !rule.no_track, &|| format!("static rule {}", rule.priority));
         }
     }
 }

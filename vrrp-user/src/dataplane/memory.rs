@@ -1,5 +1,5 @@
 //! What do packets of the sockets meet and leave behind: the maps' counterpart in plain memory.
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use vrrp_common::counter::Counter;

@@ -1,7 +1,7 @@
 //! What the rest of the program knows of the dataplane.
 use super::mirror::{Mirror, Wanted};
 use crate::engine::input::{Heard, Stamp};
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use vrrp_common::counter::Counter;

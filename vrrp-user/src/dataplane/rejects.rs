@@ -4,7 +4,7 @@
 //! sockets rejected is asked of the loop, which is told of by a flag.
 use super::program::{PerCpu, total};
 use aya::maps::{MapError, PerCpuArray};
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use vrrp_common::counter::{Counter, Kind};

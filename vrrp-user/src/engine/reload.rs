@@ -10,7 +10,8 @@ use super::snapshot::State;
 use super::tracking::Tracking;
 use crate::config::model::{Config, Instance, Name, Transport, Vip};
 use crate::config::tracked::SyncGroup;
-use std::collections::{BTreeSet, HashMap};
+use foldhash::{HashMap, HashMapExt as _};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use vrrp_common::ident::{RouterId, Version};
 use vrrp_common::time::Instant;
@@ -118,17 +119,19 @@ impl Engine {
         heard: &dyn Heard,
     ) {
         let Some(Some(router)) = self.routers.get_mut(id.index()) else { return };
-        let tracking = router.tracking();
-        self.links.forget(id, tracking);
-        self.objects.forget(id, tracking);
-        let tracking = Tracking { instance: new, group: group.map(Arc::as_ref) };
-        self.links.watch(id, tracking);
-        self.objects.watch(id, tracking);
         let origin = new.origin.clone();
         let same = Arc::ptr_eq(&router.instance, new)
             || router.instance == *new
             // Only its place in the file changed, which is for reports.
             || (Instance { origin, ..(*router.instance).clone() }) == **new;
+        let old = router.tracking();
+        if !same || old.group != group.map(Arc::as_ref) {
+            self.links.forget(id, old);
+            self.objects.forget(id, old);
+            let tracking = Tracking { instance: new, group: group.map(Arc::as_ref) };
+            self.links.watch(id, tracking);
+            self.objects.watch(id, tracking);
+        }
         self.with(now, id, |router, cx| {
             // What was heard until now was heard under the old rules.
             router.catch_up(cx, heard);

@@ -1,6 +1,7 @@
 //! When is which address announced: pacing, repetition, and calm while links flap.
 use crate::config::model::{GarpGroup, Name};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use foldhash::HashMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 use vrrp_common::ident::{Family, Mac, RouterId};

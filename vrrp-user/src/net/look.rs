@@ -1,7 +1,7 @@
 //! What is an address like besides where it is, and is it as it was asked for.
 use super::slots::Slot;
 use crate::config::model::{Name, Treatment, Vip};
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::net::Ipv4Addr;
 
 /// A lifetime without end.

@@ -2,8 +2,8 @@
 //!
 //! Adverts themselves arrive through the dataplane. The membership tells the interface's filter, and
 //! by IGMP and MLD the switches, that they are wanted.
+use foldhash::HashMap;
 use socket2::{Domain, InterfaceIndexOrAddress, Socket, Type};
-use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 

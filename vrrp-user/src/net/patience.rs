@@ -1,6 +1,7 @@
 //! How often is an address, a route or a rule put back that someone keeps removing.
 use super::slots::Slot;
-use std::collections::{BTreeSet, HashMap};
+use foldhash::{HashMap, HashMapExt as _};
+use std::collections::BTreeSet;
 use std::hash::Hash;
 use std::time::Duration;
 use vrrp_common::time::Instant;

@@ -7,7 +7,8 @@
 use super::change::Place;
 use super::table::Table;
 use crate::config::model::{Instance, Name};
-use std::collections::{BTreeSet, HashMap};
+use foldhash::HashMap;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use vrrp_common::ident::RouterId;
 

@@ -4,7 +4,7 @@
 //! may have the same one; it stays known without any until it is gone from the kernel.
 use super::change::Place;
 use crate::config::model::{Name, Vip};
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::net::{IpAddr, Ipv6Addr};
 use vrrp_common::ident::RouterId;

@@ -2,8 +2,8 @@
 use super::frame::Prebuilt;
 use super::sys;
 use crate::config::model::{Instance, Name, Transport};
+use foldhash::HashMap;
 use socket2::{Domain, Protocol, Socket, Type};
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use vrrp_common::ident::{Family, Mac, Priority, RouterId};

@@ -5,7 +5,7 @@ use crate::config::findings::{Findings, Span};
 use crate::config::keyword::{Keyword, Shape, apply, built};
 use crate::config::model::{GarpGroup, Name};
 use crate::config::tree::Node;
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 use std::time::Duration;
 
 /// What a `garp_group` says.

@@ -8,7 +8,7 @@ use crate::config::model::{Instance, Name};
 use crate::config::token::Word;
 use crate::config::tracked::LinkDelay;
 use crate::config::tree::Node;
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 use std::time::Duration;
 
 /// A group before its members are known to exist.
