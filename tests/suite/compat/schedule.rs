@@ -1,4 +1,4 @@
-//! Is the thread that adverts depend on scheduled as `global_defs` says, and no other.
+//! Are the threads that adverts and addresses depend on scheduled as `global_defs` says, and no other.
 use super::surroundings;
 use std::time::Duration;
 use vrrp_tests::gate::{self, Need};
@@ -6,7 +6,7 @@ use vrrp_tests::lab::daemon::{Daemon, Kind};
 use vrrp_tests::lab::wait::eventually;
 
 const CONFIG: &str = "global_defs {
-    vrrp_priority -7
+    vrrp_priority -15
     vrrp_rt_priority 12
     vrrp_cpu_affinity 0
     vrrp_no_swap
@@ -47,11 +47,15 @@ fn one_thread_comes_first_and_memory_stays() {
     let daemon = Daemon::start(Kind::Xvrrp, &namespace, CONFIG);
     daemon.wait_state(0, "V", "MASTER", Duration::from_secs(20));
     let pid = daemon.id();
+    let thread = |name: &str| {
+        eventually(Duration::from_secs(5), name, || {
+            threads(pid).into_iter().find(|thread| thread.0 == name)
+        })
+    };
     // SCHED_RR is 2; the kernel adds a flag of its own to what it tells.
-    let vrrp = eventually(Duration::from_secs(5), "the thread vrrp", || {
-        threads(pid).into_iter().find(|thread| thread.0 == "vrrp")
-    });
-    assert_eq!(vrrp, ("vrrp".to_owned(), -7, 12, 2, "0".to_owned()));
+    assert_eq!(thread("vrrp"), ("vrrp".to_owned(), -15, 12, 2, "0".to_owned()));
+    let (_, nice, realtime, ..) = thread("network");
+    assert_eq!((nice, realtime), (-10, 0), "after adverts, before everything else");
     let others: Vec<_> = threads(pid).into_iter().filter(|thread| thread.0 == "xvrrp").collect();
     assert!(!others.is_empty());
     let ours = threads(std::process::id()).first().map(|(_, nice, ..)| *nice);

@@ -1,8 +1,9 @@
 //! What joins engine, dataplane and network into a running daemon.
 //!
-//! `vrrp` runs [`advert_loop`]: engine, timer, packet sockets, nothing that waits. The main thread
-//! runs tokio: netlink, signals, the control socket. What waits for the kernel has threads of its
-//! own: [`groups`], and the one that attaches the XDP program.
+//! `vrrp` runs [`advert_loop`]: engine, timer, packet sockets, nothing that waits. `network`
+//! follows netlink and makes addresses and routes what they should be. The main thread answers
+//! signals and the control socket. What waits for the kernel has threads of its own: [`groups`], and
+//! the one that attaches the XDP program.
 //!
 //! - [`advert_loop`]: the loop
 //! - [`carry_out`]: what becomes of the engine's outputs
@@ -15,6 +16,7 @@
 //! - [`handover`]: what the loop is given and gives back
 //! - [`mailbox`]: how the loop is woken from other threads
 //! - [`metrics`]: HTTP for Prometheus
+//! - `network`: on which thread the kernel is kept as the engine wants it
 //! - [`past`]: the last transitions, and how long things took
 //! - [`plan`]: what an instance means for the dataplane
 //! - [`preflight`]: what must hold before anything is touched
@@ -37,6 +39,7 @@ pub mod interfaces;
 pub mod logging;
 pub mod mailbox;
 pub mod metrics;
+mod network;
 pub mod past;
 pub mod plan;
 pub mod preflight;

@@ -202,7 +202,7 @@ mod tests {
     fn known() -> Known {
         Known {
             routers: vec![None, Some("VI_1".into())],
-            ports: HashMap::from([(0, "eth0".to_owned())]),
+            ports: HashMap::from_iter([(0, "eth0".to_owned())]),
             ..Known::default()
         }
     }

@@ -1,9 +1,20 @@
-//! When does the thread that adverts depend on get a processor, and does its memory stay.
+//! When do the threads that a failover depends on get a processor, and does their memory stay.
 use crate::config::model::Scheduling;
 use crate::net;
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use std::fmt::Display;
+
+/// The nice value of the loop's thread, unless `vrrp_priority` says another.
+pub const FIRST: i8 = -20;
+
+/// Has the kernel run this thread before whatever else wants a processor: check scripts and notify
+/// programs may want all there are. The threads it has started before stay as they are.
+pub fn be_nice(nice: i8, delayed: &str) {
+    if let Err(why) = rustix::process::setpriority_process(None, nice.into()) {
+        tracing::warn!("a busy machine may delay {delayed}: no higher priority for them: {why}");
+    }
+}
 
 /// Schedules the calling thread, but for its nice value, which the threads it starts first must not
 /// inherit. What cannot be had is said, and the daemon runs without it.

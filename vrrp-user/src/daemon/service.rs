@@ -5,7 +5,7 @@ use super::handover::{Ended, Loaded, Workers};
 use super::mailbox::{self, Sender};
 use super::metrics;
 use super::reload_file::{self, Reading};
-use super::{freed, logging, preflight, reject_log, schedule, supervisor};
+use super::{freed, logging, network, preflight, reject_log, schedule, supervisor};
 use crate::cli::background::Up;
 use crate::cli::files::Files;
 use crate::config;
@@ -308,6 +308,7 @@ async fn serve(
     let room = settings.routers;
     let (counting, counted) = oneshot::channel();
     let scheduling = config.globals.scheduling.clone();
+    let nice = scheduling.nice.unwrap_or(schedule::FIRST);
     let vrrp = std::thread::Builder::new().name("vrrp".to_owned()).spawn(move || {
         schedule::apply(&scheduling);
         let begun = Plane::new(settings)
@@ -318,7 +319,7 @@ async fn serve(
             })
             .and_then(|plane| AdvertLoop::new(first, Box::new(plane), net, inbox, workers));
         let _ = ended.send(begun.map_or_else(Ended::with, |vrrp| {
-            go_first(scheduling.nice.unwrap_or(FIRST));
+            schedule::be_nice(nice, "adverts");
             vrrp.run()
         }));
     })?;
@@ -352,8 +353,7 @@ async fn serve(
     let deliver = move |event| {
         events.send(Message::Net(event));
     };
-    let owned = Arc::clone(&handle.owned);
-    let network = task::run(commands, deliver, owned, task::Options::default());
+    let network = network::start(commands, deliver, Arc::clone(&handle.owned), nice)?;
     tokio::pin!(network);
 
     let mut end = None;
@@ -476,18 +476,6 @@ const NEWS: u32 = 512;
 
 /// Bytes of the ring for few routers: room for nearly a thousand adverts.
 const LEAST_RING: u32 = 1 << 18;
-
-/// The nice value of the loop's thread, unless `vrrp_priority` says another.
-const FIRST: i8 = -20;
-
-/// Has the kernel run this thread before whatever else wants a processor: check scripts and notify
-/// programs may want all there are. It hardly ever runs, and then shortly. The threads it has started
-/// before stay as they are.
-fn go_first(nice: i8) {
-    if let Err(e) = rustix::process::setpriority_process(None, nice.into()) {
-        tracing::warn!("a busy machine may delay adverts: no higher priority for them: {e}");
-    }
-}
 
 /// Gives every address and route back.
 fn disown(owned: &task::Owned, net: Option<&mpsc::UnboundedSender<task::Command>>) {
