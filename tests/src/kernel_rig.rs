@@ -150,7 +150,7 @@ impl Rig {
                     Meaning::Expected(generation) => {
                         effect.stamped.push((accepted.router, generation));
                     }
-                    Meaning::News => {
+                    Meaning::News(_) => {
                         let end = accepted.offset + accepted.length;
                         let packet = frame[accepted.offset..end].to_vec();
                         effect.news.push((accepted.router, accepted.remarks, packet));

@@ -7,7 +7,7 @@ use vrrp_tests::gate::{self, Need};
 use vrrp_tests::lab::capture::{Capture, address};
 use vrrp_tests::lab::cases::{case, run_all};
 use vrrp_tests::lab::conf::{Vrrp, file};
-use vrrp_tests::lab::daemon::{Daemon, Kind};
+use vrrp_tests::lab::daemon::{Daemon, Directory, Kind};
 use vrrp_tests::lab::decode::between;
 use vrrp_tests::lab::frame::{Packet, Path, v3};
 use vrrp_tests::lab::master::Beat;
@@ -60,14 +60,17 @@ fn name(vrid: u8) -> String {
     format!("VI_{vrid}")
 }
 
-fn config(routers: u8, interval: &str) -> String {
-    let instances: Vec<_> = (1..=routers)
+fn routers(number: u8, interval: &str) -> Vec<Vrrp> {
+    (1..=number)
         .map(|vrid| {
             let router = Vrrp::new(&format!("{}/32", vip(vrid)));
             router.called(&name(vrid), vrid.into()).version(3, interval)
         })
-        .collect();
-    file("", &instances)
+        .collect()
+}
+
+fn config(number: u8, interval: &str) -> String {
+    file("", &routers(number, interval))
 }
 
 /// `show` just after a beat, so that no advert comes while it looks, and the beats so far.
@@ -174,7 +177,7 @@ fn a_flood_of_valid_adverts_deposes_nobody() {
             daemon.freeze();
         }
         while begun.elapsed() < Duration::from_millis(1_200) * u32::try_from(number + 1).unwrap() {
-            flood.iter().for_each(|frame| socket.send(frame));
+            flood.iter().for_each(|frame| socket.send_next(frame));
             sent += 1;
         }
         if stands_still {
@@ -198,6 +201,50 @@ fn a_flood_of_valid_adverts_deposes_nobody() {
         none if none.is_empty() => Ok(()),
         some => Err(format!("{some:?}")),
     });
+}
+
+/// Another master takes over from the first, whose adverts are news like those of a flood of lower ones: it
+/// is heard all the same. What is lower is told by the effective priority, 100, which is not that of the
+/// configuration.
+#[test]
+fn a_master_that_takes_over_in_a_flood_is_heard() {
+    if !gate::open(&[Need::Root, Need::Bpf]) {
+        return;
+    }
+    let bed = Bed::new();
+    let said_by = |host, priority| {
+        Packet::advert(Path::multicast(host), 1, priority, v3(10), &[address(&vip(1))]).frame()
+    };
+    let beat = |host| {
+        let often = Duration::from_millis(50);
+        Beat::of(bed.port.injector(), often, said_by(host, 200))
+    };
+    let first = beat("10.0.0.2");
+    let directory = Directory::new("weight");
+    let weight = directory.join("weight");
+    std::fs::write(&weight, "0").expect("written");
+    let router = routers(1, "0.1").remove(0).priority(40);
+    let config = format!("track_file weight {{\n file {}\n}}\n", weight.display())
+        + &file("", &[router.line("track_file {\n weight weight 1\n }")]);
+    let daemon = bed.start(&config, "native");
+    all_backup(&daemon, 1);
+    let said = daemon.mark();
+    std::fs::write(&weight, "60").expect("written");
+    daemon.wait_log(said, "effective priority to 100", SOON);
+    let (socket, flood) = (bed.port.injector(), said_by("10.0.0.3", 50));
+    let flooded = |seconds| {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(seconds) {
+            socket.send_next(&flood);
+        }
+    };
+    flooded(1);
+    drop(first);
+    let _second = beat("10.0.0.4");
+    flooded(2);
+    let show = daemon.show();
+    assert!(show.counter(&name(1), "surplus") > 1_000, "that was no flood");
+    assert_eq!(daemon.logged(said, "Entering"), Vec::<String>::new());
 }
 
 /// Each mode that can be asked for is the one that is used, and each carries the adverts.

@@ -111,8 +111,10 @@ pub struct Rule {
     pub auth: [u8; 8],
     /// VRRPv2: Adver Int in seconds. Any will do beside VRRPv3.
     pub interval_v2: u8,
+    /// The router's own priority: news of lower ones is counted by itself ([`next_news`]).
+    pub priority: u8,
     /// Explicit zero.
-    pub pad: [u8; 7],
+    pub pad: [u8; 6],
 }
 const _: () = assert!(size_of::<Rule>() == 56 && offset_of!(Rule, auth) == 40);
 
@@ -200,7 +202,8 @@ pub struct Seen {
     /// Arrivals within that tick, since the last news: up to [`PRECISE_STAMPS`] of them set `at`, and
     /// one more is noted for all that follow.
     pub copies: u32,
-    /// In which span of time the last news was handed over, and how many in it ([`next_news`]).
+    /// In which span of time the last news was handed over, and how many of each rank in it
+    /// ([`next_news`]).
     pub news: u32,
     /// The expectation that matched.
     pub generation: u32,
@@ -209,25 +212,43 @@ pub struct Seen {
 }
 const _: () = assert!(size_of::<Seen>() == 32 && offset_of!(Seen, copies) == 16);
 
-/// Adverts of one router that are handed over as news in one span of time, if a limit is set: more are
-/// a flood. A master at the shortest interval sends fewer, and what it says it says again.
+/// Adverts of one router and one rank that are handed over as news in one span of time, if a limit is
+/// set: more are a flood. A master at the shortest interval sends fewer, and what it says it says again.
 pub const NEWS_A_SPAN: u32 = 8;
+const _: () = assert!(NEWS_A_SPAN <= MOST_COUNTED);
+/// Adverts of one rank that can be counted, and the greatest limit that is one.
+const MOST_COUNTED: u32 = 15;
 /// A span of time is so many nanoseconds, as a power of two: 67 ms.
 const SPAN: u32 = 26;
 
-/// What to note of news that comes at `at` where `news` was noted of the last, or nothing where `most`
-/// were handed over in this span of time already. Up to 255 are counted.
+/// How an advert that is news ranks to the router that hears it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rank {
+    /// Of lower priority than the router's own, so it cannot be who keeps it Backup.
+    Lower,
+    /// Of no lower priority, or of priority 0, by which a master resigns.
+    Rival,
+}
+
+/// What to note of news of this rank that comes at `at` where `news` was noted of the last, or nothing
+/// where `most` of that rank were handed over in this span of time already. A flood of adverts that
+/// would depose nobody keeps no master's from being heard.
 #[inline(always)]
-pub const fn next_news(news: u32, at: u64, most: u32) -> Option<u32> {
+pub const fn next_news(news: u32, at: u64, most: u32, rank: Rank) -> Option<u32> {
     #[expect(clippy::cast_possible_truncation, reason = "spans are told apart for thirteen days")]
     let span = ((at >> SPAN) as u32) << 8;
-    let before = if news & !0xff == span { news & 0xff } else { 0 };
+    let counts = if news & !0xff == span { news & 0xff } else { 0 };
+    let shift = match rank {
+        Rank::Lower => 0,
+        Rank::Rival => 4,
+    };
+    let before = counts >> shift & MOST_COUNTED;
     if before >= most {
         None
-    } else if before == 0xff {
-        Some(news)
+    } else if before == MOST_COUNTED {
+        Some(span | counts)
     } else {
-        Some(span | (before + 1))
+        Some((span | counts) + (1 << shift))
     }
 }
 
@@ -283,16 +304,27 @@ mod tests {
         let mut news = 0;
         for span in [0, 7, 8, 0x7fff_ffff, 3] {
             for n in 1..=5 {
-                let next = next_news(news, at(span), 4);
-                assert_eq!(next.is_some(), n < 5, "{n} in span {span}");
-                news = next.unwrap_or(news);
+                for rank in [Rank::Lower, Rank::Rival] {
+                    let next = next_news(news, at(span), 4, rank);
+                    assert_eq!(next.is_some(), n < 5, "{n} in span {span}");
+                    news = next.unwrap_or(news);
+                }
             }
         }
+        // Neither rank takes anything from the other.
+        let mut lower = 0;
+        while let Some(next) = next_news(lower, at(5), NEWS_A_SPAN, Rank::Lower) {
+            lower = next;
+        }
+        assert_eq!(lower, (5 << 8) | NEWS_A_SPAN);
+        let both =
+            next_news(lower, at(5), NEWS_A_SPAN, Rank::Rival).expect("the first of its rank");
+        assert_eq!(next_news(both, at(5), NEWS_A_SPAN, Rank::Lower), None);
         // Without a limit the number ends, and the span of time is kept.
         for _ in 0..1000 {
-            news = next_news(news, at(9), u32::MAX).expect("no limit");
+            news = next_news(news, at(9), u32::MAX, Rank::Rival).expect("no limit");
         }
-        assert_eq!(news, (9 << 8) | 0xff);
-        assert_eq!(next_news(news, at(9), 0), None);
+        assert_eq!(news, (9 << 8) | 0xf0);
+        assert_eq!(next_news(news, at(9), 0, Rank::Rival), None);
     }
 }

@@ -83,7 +83,7 @@ impl Judged {
             }
             Verdict::Accept(accepted) => {
                 let meaning = match accepted.meaning {
-                    Meaning::News => 0,
+                    Meaning::News(_) => 0,
                     Meaning::Expected(_) => 1,
                     Meaning::Ignored => 2,
                 };
@@ -151,6 +151,7 @@ const _: () = assert!(size_of::<Header>() == 32);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::Rank;
     use crate::wire::check::Accepted;
 
     fn accepted(meaning: Meaning) -> Verdict {
@@ -171,7 +172,8 @@ mod tests {
             }
         }
         let meanings = [
-            (Meaning::News, "news"),
+            (Meaning::News(Rank::Lower), "news"),
+            (Meaning::News(Rank::Rival), "news"),
             (Meaning::Expected(7), "expected"),
             (Meaning::Ignored, "ignored"),
         ];
@@ -186,7 +188,7 @@ mod tests {
     #[test]
     fn only_what_is_wanted_is_shown() {
         let of = |verdict| Judged::of(&verdict).unwrap();
-        let good = of(accepted(Meaning::News));
+        let good = of(accepted(Meaning::News(Rank::Rival)));
         let bad = of(Verdict::Reject(Counter::Ttl, Owner::Router(1)));
         let stray = of(Verdict::Reject(Counter::Vrid, Owner::Port(1)));
         let both = wanted::ACCEPTED | wanted::REJECTED;

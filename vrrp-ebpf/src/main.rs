@@ -52,7 +52,7 @@ mod program {
                 Verdict::Accept(accepted) => {
                     let expected = match accepted.meaning {
                         Meaning::Expected(generation) => generation,
-                        Meaning::News | Meaning::Ignored => 0,
+                        Meaning::News(_) | Meaning::Ignored => 0,
                     };
                     aya_log_ebpf::info!(
                         &ctx,

@@ -8,7 +8,7 @@ use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
 use vrrp_common::counter::{COUNTERS, Counter};
 use vrrp_common::layout::{
-    Counts, EventHeader, LARGE_EVENT, PRECISE_STAMPS, SMALL_EVENT, Seen, next_news,
+    Counts, EventHeader, LARGE_EVENT, PRECISE_STAMPS, Rank, SMALL_EVENT, Seen, next_news,
 };
 use vrrp_common::wire::check::{Accepted, Meaning, Owner};
 
@@ -50,8 +50,8 @@ pub(crate) fn accept(packet: &Packet, accepted: &Accepted) {
     match accepted.meaning {
         Meaning::Expected(generation) => stamp(seen, generation),
         Meaning::Ignored => {}
-        Meaning::News => {
-            if !admit(seen) {
+        Meaning::News(rank) => {
+            if !admit(seen, rank) {
                 bump(counts, Counter::Surplus);
                 return;
             }
@@ -126,14 +126,14 @@ fn stamp(seen: *mut Seen, generation: u32) {
 /// What was noted of copies is about what came before the news, and must not hide it; stamps after it are
 /// precise again. It is cleared, and seen to be so by everyone, before the news gets its time.
 #[inline(always)]
-fn admit(seen: *mut Seen) -> bool {
+fn admit(seen: *mut Seen, rank: Rank) -> bool {
     const { assert!(offset_of!(Seen, copies) % 8 == 0) };
     const { assert!(offset_of!(Seen, news) == offset_of!(Seen, copies) + 4) };
     // SAFETY: a map element; a CPU that counts at the same time may hide this step. A helper that takes
     // nothing and returns a number.
     let next = unsafe {
         let before = ptr::read_volatile(&raw const (*seen).news);
-        next_news(before, bpf_ktime_get_coarse_ns(), maps::NEWS_A_SPAN.load())
+        next_news(before, bpf_ktime_get_coarse_ns(), maps::NEWS_A_SPAN.load(), rank)
     };
     let Some(next) = next else { return false };
     // No copies, and the note of the news. An exchange is a barrier as well.

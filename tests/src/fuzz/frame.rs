@@ -78,7 +78,7 @@ fn left_behind(memory: &Memory, verdict: Verdict) {
     let expected = match verdict {
         Verdict::Accept(accepted) => match accepted.meaning {
             Meaning::Expected(generation) => Some((accepted, generation)),
-            Meaning::News | Meaning::Ignored => None,
+            Meaning::News(_) | Meaning::Ignored => None,
         },
         Verdict::Pass | Verdict::Reject(..) => None,
     };

@@ -43,6 +43,15 @@ impl RawSocket {
         }
     }
 
+    /// Sends one frame of many, as soon as those before it have left room.
+    pub fn send_next(&self, frame: &[u8]) {
+        while let Err(error) = self.0.send(frame) {
+            let full = error.raw_os_error() == Some(libc::ENOBUFS);
+            assert!(full, "cannot send a frame of {} bytes: {error}", frame.len());
+            std::thread::yield_now();
+        }
+    }
+
     /// The next frame with the time the kernel saw it, in nanoseconds since 1970; `None` where
     /// nothing came for 20 ms.
     pub fn receive(&self) -> Option<(u64, Vec<u8>)> {

@@ -24,7 +24,7 @@ fn plane(mode: XdpMode, ifindex: u32) -> (Plane, Path) {
     plane.open("xva", ifindex).expect("opened");
     let path = plane.settled("xva").expect("a path").path;
     for (router, vrid) in [(ROUTER, 10), (OTHER, 11)] {
-        let rule = Rule { flags: crate::fixture::V3, ..Rule::default() };
+        let rule = Rule { flags: crate::fixture::V3, priority: 100, ..Rule::default() };
         let vrid = Vrid::new(vrid).expect("a VRID");
         let rule = RouterRule { router, family: Family::V4, vrid, rule, peers: Vec::new() };
         plane.set_router("xva", &rule).expect("a place");
@@ -38,7 +38,8 @@ fn counted(plane: &Plane, router: RouterId, counter: Counter) -> u64 {
 }
 
 /// As much as in two spans of time at most, for a flood may begin in one and end in the next. Another
-/// router's news and what is expected come through; when the flood is over so does all news.
+/// router's news, that of a higher priority and what is expected come through; when the flood is over so
+/// does all news.
 #[test]
 fn a_flood_of_valid_adverts_is_cut() {
     const FLOOD: u64 = 400;
@@ -53,9 +54,13 @@ fn a_flood_of_valid_adverts_is_cut() {
             let header = master.payload[..8].try_into().expect("a header");
             let expect = Expect { generation: 9, remarks: 0, source: address(sender()), header };
             plane.expect(ROUTER, &expect);
-            let mut news = [0, 0];
+            let mut news = [0; 3];
             let mut drain = |plane: &mut Plane| {
-                plane.drain(&mut |one| news[usize::from(one.router == OTHER)] += 1);
+                plane.drain(&mut |one| {
+                    // The second byte after the IPv4 header's twenty is the VRID, the third the priority.
+                    let rival = one.packet[22] == 150;
+                    news[if rival { 2 } else { usize::from(one.router == OTHER) }] += 1;
+                });
                 news
             };
             let begun = Clock::now();
@@ -63,6 +68,7 @@ fn a_flood_of_valid_adverts_is_cut() {
             for n in 0..FLOOD {
                 wire.send(&advert(10, 50).bytes());
                 if n % 100 == 99 {
+                    wire.send(&advert(10, 150).bytes());
                     wire.send(&master.bytes());
                     wire.send(&advert(11, 50).bytes());
                     let end = Clock::now() + Duration::from_secs(5);
@@ -74,19 +80,20 @@ fn a_flood_of_valid_adverts_is_cut() {
                 }
             }
             let end = Clock::now() + Duration::from_secs(5);
-            while counted(&plane, ROUTER, Counter::Received) < FLOOD + 4
+            while counted(&plane, ROUTER, Counter::Received) < FLOOD + 8
                 || counted(&plane, OTHER, Counter::Received) < 4
             {
                 assert!(Clock::now() < end, "{mode:?}: not all are counted");
                 drain(&mut plane);
             }
             let spans = begun.elapsed().div_duration_f64(SPAN).ceil() + 1.0;
-            let [told, other] = drain(&mut plane);
+            let [told, other, rival] = drain(&mut plane);
             let surplus = counted(&plane, ROUTER, Counter::Surplus);
             assert_eq!(told + surplus, FLOOD, "{mode:?}");
             assert!(told >= u64::from(NEWS_A_SPAN), "{mode:?}: {told}");
             assert!(told as f64 <= f64::from(NEWS_A_SPAN) * spans, "{mode:?}: {told} {spans}");
             assert_eq!((other, counted(&plane, OTHER, Counter::Surplus)), (4, 0), "{mode:?}");
+            assert_eq!(rival, 4, "{mode:?}");
             assert_eq!(counted(&plane, ROUTER, Counter::RingFull), 0, "{mode:?}");
             std::thread::sleep(SPAN);
             wire.send(&advert(10, 50).bytes());

@@ -13,7 +13,7 @@ use super::locate::{self, Contents, Envelope, Place, Tags, halves};
 use super::vrrp::Header;
 use crate::counter::Counter;
 use crate::ident::{Family, Vrid};
-use crate::layout::{LARGE_EVENT, Peer, PeerKey, Rule, rule_flag, rule_index};
+use crate::layout::{LARGE_EVENT, Peer, PeerKey, Rank, Rule, rule_flag, rule_index};
 use crate::proto;
 
 /// What a packet is judged by.
@@ -63,7 +63,7 @@ pub enum Verdict {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Meaning {
     /// To be handed over.
-    News,
+    News(Rank),
     /// What was expected, by this generation: it only stamps.
     Expected(u32),
     /// VRRPv2 beside the VRRPv3 of a sender that is followed: it only counts.
@@ -230,6 +230,13 @@ fn advert<B: Bytes + ?Sized, T: Tables>(
     Ok(remarks)
 }
 
+/// How an advert ranks to the router it is for.
+#[inline(always)]
+const fn rank(header: Header, rule: &Rule) -> Rank {
+    let priority = header.priority().0;
+    if priority != 0 && priority < rule.priority { Rank::Lower } else { Rank::Rival }
+}
+
 /// Compares a valid advert with what was expected.
 #[inline(always)]
 fn accept<T: Tables>(
@@ -249,7 +256,7 @@ fn accept<T: Tables>(
     } else {
         match tables.expected(router, envelope.source, u64::from_ne_bytes(header.0)) {
             Some(met) => (Meaning::Expected(met.generation), remarks | met.remarks),
-            None => (Meaning::News, remarks),
+            None => (Meaning::News(rank(header, rule)), remarks),
         }
     };
     Verdict::Accept(Accepted {

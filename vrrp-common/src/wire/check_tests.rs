@@ -1,13 +1,13 @@
 //! Does the check find the first fault of every packet, and only faults.
 extern crate std;
 use super::bytes::Bytes;
-use super::check::{Match, Owner, Tables, Verdict, frame};
+use super::check::{Match, Meaning, Owner, Tables, Verdict, frame};
 use super::checksum::Sum;
 use super::locate::{self, Place, Tags};
 use super::vrrp::{Advert, ChecksumForm, Timing};
 use crate::counter::Counter;
 use crate::ident::{Family, Priority, Vrid};
-use crate::layout::{Peer, PeerKey, Rule, rule_flag, rule_index};
+use crate::layout::{Peer, PeerKey, Rank, Rule, rule_flag, rule_index};
 use crate::proto;
 use crate::time::Centis;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -315,7 +315,8 @@ fn every_priority_and_interval() {
             ChecksumForm::Plain => rule_flag::CHECKSUM_PLAIN,
             ChecksumForm::PseudoHeader => rule_flag::CHECKSUM_PSEUDO | rule_flag::SENDS_PSEUDO,
         };
-        let tables = one(Family::V4, rule_flag::V3 | flag);
+        let mut tables = one(Family::V4, rule_flag::V3 | flag);
+        tables.rule.priority = 100;
         for priority in 0..=255 {
             for interval in (1..=4095).step_by(23) {
                 let advert = Advert {
@@ -333,6 +334,9 @@ fn every_priority_and_interval() {
                 };
                 let zero = 1 << Counter::PriorityZero as u32;
                 assert_eq!(accepted.remarks, if priority == 0 { zero } else { 0 });
+                let lower = (1..100).contains(&priority);
+                let rank = if lower { Rank::Lower } else { Rank::Rival };
+                assert_eq!(accepted.meaning, Meaning::News(rank));
             }
         }
     }

@@ -2,6 +2,7 @@
 use super::advert_loop::{AdvertLoop, known};
 use super::groups::Wanted;
 use super::past::Transition;
+use super::placed::Place;
 use super::remarked::Remarked;
 use super::{clock, plan};
 use crate::config::model::{Instance, Name};
@@ -38,45 +39,6 @@ pub struct Router {
     pub counted_since: Instant,
     /// Whether dataplane and sockets have a place for it, as far as it is known.
     pub place: Place,
-}
-
-/// Whether a router can hear and speak.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Place {
-    /// It was not tried yet.
-    Unknown,
-    /// It can.
-    Found,
-    /// It could, and cannot any more.
-    Lost,
-    /// It never could, so it has nothing to take back.
-    Never,
-}
-
-impl Place {
-    /// After a trial.
-    const fn tried(self, works: bool) -> Self {
-        match (works, self) {
-            (true, _) => Self::Found,
-            (false, Self::Found | Self::Lost) => Self::Lost,
-            (false, Self::Unknown | Self::Never) => Self::Never,
-        }
-    }
-
-    /// Whether an advert of this priority may leave. Of a router without a place the engine is told
-    /// that at once, but what it asked for before must not happen.
-    const fn says(self, priority: Priority) -> bool {
-        match self {
-            Self::Unknown | Self::Found => true,
-            Self::Lost => priority.0 == Priority::RELEASE.0,
-            Self::Never => false,
-        }
-    }
-
-    /// Whether a router may be the master.
-    const fn works(self) -> bool {
-        matches!(self, Self::Unknown | Self::Found)
-    }
 }
 
 /// What the loop keeps of an interface that adverts are received on.
@@ -233,11 +195,7 @@ impl AdvertLoop {
         });
         self.groups.be(router, wanted);
         if self.open.contains_key(&instance.interface) {
-            let rule = plan::rule(router, &instance, source);
-            if let Err(e) = self.plane.set_router(&instance.interface, &rule) {
-                tracing::error!("({}) adverts cannot be received: {e:#}", instance.name);
-                works = false;
-            }
+            works &= self.judge(router);
             if !self.opened.contains(&instance.interface) {
                 self.opened.push(instance.interface.clone());
             }
@@ -249,6 +207,18 @@ impl AdvertLoop {
                 self.placements.push((router, works));
             }
         }
+    }
+
+    /// Tells the dataplane what a router takes; whether it has a place for it.
+    fn judge(&mut self, router: RouterId) -> bool {
+        let Some(known) = known(&self.routers, router) else { return true };
+        let Router { instance, source, priority, .. } = known;
+        let rule = plan::rule(router, instance, *source, *priority);
+        let done = self.plane.set_router(&instance.interface, &rule);
+        if let Err(e) = &done {
+            tracing::error!("({}) adverts cannot be received: {e:#}", instance.name);
+        }
+        done.is_ok()
     }
 
     /// Tries those again for which there was no place.
@@ -443,8 +413,13 @@ impl AdvertLoop {
     fn priority_changed(&mut self, router: RouterId, priority: Priority) {
         let Some(Some(known)) = self.routers.get_mut(router.index()) else { return };
         known.priority = priority;
-        tracing::info!("({}) Changing effective priority to {priority}", known.instance.name);
-        if known.instance.notify_priority_changes {
+        let (instance, works) = (Arc::clone(&known.instance), known.place == Place::Found);
+        tracing::info!("({}) Changing effective priority to {priority}", instance.name);
+        if works && self.open.contains_key(&instance.interface) {
+            // It has a place already.
+            self.judge(router);
+        }
+        if instance.notify_priority_changes {
             let master = self
                 .engine
                 .router_snapshot(router)

@@ -18,6 +18,7 @@
 //! - [`metrics`]: HTTP for Prometheus
 //! - `network`: on which thread the kernel is kept as the engine wants it
 //! - [`past`]: the last transitions, and how long things took
+//! - [`placed`]: whether a router can hear and speak
 //! - [`plan`]: what an instance means for the dataplane
 //! - [`preflight`]: what must hold before anything is touched
 //! - [`programs`]: what the kernel knows of the XDP program
@@ -41,6 +42,7 @@ pub mod mailbox;
 pub mod metrics;
 mod network;
 pub mod past;
+pub mod placed;
 pub mod plan;
 pub mod preflight;
 pub mod programs;

@@ -2,13 +2,18 @@
 use crate::config::model::{Instance, Transport};
 use crate::dataplane::port::RouterRule;
 use std::net::IpAddr;
-use vrrp_common::ident::{Family, RouterId, Version};
+use vrrp_common::ident::{Family, Priority, RouterId, Version};
 use vrrp_common::layout::{self, Peer, Rule, rule_flag};
 use vrrp_common::proto;
 use vrrp_common::wire::vrrp::ChecksumForm;
 
-/// What `instance` accepts, with `source` as its own address.
-pub fn rule(router: RouterId, instance: &Instance, source: Option<IpAddr>) -> RouterRule {
+/// What `instance` accepts, with `source` as its own address and `priority` as its effective one.
+pub fn rule(
+    router: RouterId,
+    instance: &Instance,
+    source: Option<IpAddr>,
+    priority: Priority,
+) -> RouterRule {
     let mut flags = instance.versions().fold(0, |flags, version| {
         flags
             | match version {
@@ -61,7 +66,8 @@ pub fn rule(router: RouterId, instance: &Instance, source: Option<IpAddr>) -> Ro
         source: source.map_or([0; 16], layout::address),
         auth: instance.password.unwrap_or_default(),
         interval_v2: u8::try_from(instance.interval_v2().as_secs()).unwrap_or(u8::MAX),
-        pad: [0; 7],
+        priority: priority.0,
+        pad: [0; 6],
     };
     RouterRule { router, family: instance.family, vrid: instance.vrid, rule, peers }
 }
@@ -88,28 +94,34 @@ mod tests {
     use crate::config::model::{Peer as ConfiguredPeer, Vip};
     use vrrp_common::ident::Vrid;
 
+    const LOW: Priority = Priority(3);
+
     #[test]
     fn unicast_hears_only_what_is_addressed_to_its_own_source() {
         let mut instance = Instance::new("VI_1", "eth0", Vrid::new(7).unwrap(), Family::V4);
         let peer = ConfiguredPeer { address: [10, 0, 0, 2].into(), min_ttl: 254, max_ttl: 255 };
         instance.transport = Transport::Unicast { peers: vec![peer], ttl: 255 };
-        let planned = rule(RouterId(3), &instance, Some([10, 0, 0, 1].into()));
+        let planned = rule(RouterId(3), &instance, Some([10, 0, 0, 1].into()), LOW);
         assert_eq!(planned.rule.flags & rule_flag::UNICAST, rule_flag::UNICAST);
         assert_eq!(planned.rule.local[..5], [10, 0, 0, 1, 0]);
+        assert_eq!(planned.rule.priority, 3);
         assert_eq!(planned.peers.len(), 1);
         assert_eq!((planned.peers[0].1.min_ttl, planned.peers[0].1.max_ttl), (254, 255));
         assert_eq!(group(&instance), None);
-        assert_eq!(rule(RouterId(3), &instance, None).rule.local, [0; 16]);
+        assert_eq!(rule(RouterId(3), &instance, None, LOW).rule.local, [0; 16]);
     }
 
     #[test]
     fn a_transition_takes_both_versions_and_the_password_of_one() {
         let mut instance = Instance::new("VI_1", "eth0", Vrid::new(7).unwrap(), Family::V4);
         instance.version = Version::V3;
-        assert_eq!(rule(RouterId(0), &instance, None).rule.flags & rule_flag::BOTH, rule_flag::V3);
+        assert_eq!(
+            rule(RouterId(0), &instance, None, LOW).rule.flags & rule_flag::BOTH,
+            rule_flag::V3
+        );
         instance.v2_interop = true;
         instance.password = Some(*b"secret\0\0");
-        let planned = rule(RouterId(0), &instance, None).rule;
+        let planned = rule(RouterId(0), &instance, None, LOW).rule;
         assert_eq!(planned.flags & rule_flag::BOTH, rule_flag::BOTH);
         assert_eq!(planned.flags & rule_flag::AUTH_PASS, rule_flag::AUTH_PASS);
     }
@@ -120,7 +132,7 @@ mod tests {
         for (first, any) in [("fe80::100", false), ("2001:db8::1", true)] {
             let address = first.parse().unwrap();
             instance.addresses = vec![Vip::new(address, 64, "eth0")];
-            let flags = rule(RouterId(0), &instance, None).rule.flags;
+            let flags = rule(RouterId(0), &instance, None, LOW).rule.flags;
             assert_eq!(flags & rule_flag::FIRST_ADDRESS_ANY != 0, any, "{first}");
         }
     }
@@ -132,7 +144,7 @@ mod tests {
             for send in [ChecksumForm::Plain, ChecksumForm::PseudoHeader] {
                 instance.checksum.send = send;
                 instance.checksum.accept_both = accept_both;
-                let flags = rule(RouterId(0), &instance, None).rule.flags;
+                let flags = rule(RouterId(0), &instance, None, LOW).rule.flags;
                 let plain = flags & rule_flag::CHECKSUM_PLAIN != 0;
                 let pseudo = flags & rule_flag::CHECKSUM_PSEUDO != 0;
                 assert_eq!(plain, accept_both || send == ChecksumForm::Plain);

@@ -138,9 +138,9 @@ impl Memory {
                 (seen.at, seen.generation) = (at, generation);
                 false
             }
-            Meaning::News => {
+            Meaning::News(rank) => {
                 let news = self.news.entry(accepted.router).or_default();
-                let next = next_news(*news, at, self.most_news.unwrap_or(u32::MAX));
+                let next = next_news(*news, at, self.most_news.unwrap_or(u32::MAX), rank);
                 match next {
                     Some(next) => *news = next,
                     None => bump(counts, Counter::Surplus),

@@ -13,7 +13,8 @@ pub struct Settings {
     pub routers: u32,
     /// Bytes of the ring buffer: a power of two, and a multiple of the page size.
     pub ring_bytes: u32,
-    /// News of one router in one span of time ([`layout::next_news`]), where there is a limit.
+    /// News of one router and one rank in one span of time ([`layout::next_news`]), where there is a
+    /// limit, which is at most 15.
     pub news: Option<u32>,
     /// Whether the program logs every verdict.
     pub log: bool,
