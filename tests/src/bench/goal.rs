@@ -102,6 +102,7 @@ const GOALS: &[Goal] = &[
         Beside::MoreThan(Subject::Keepalived),
         most("takeover 255 x 100 cs", "announcement, last router", 5.0, "ms"),
     ),
+    zero("mass-takeover ", "adverts before the masters died"),
     most("mass-takeover 4080 x 10 cs", "announcement, last router", 370.0, "ms"),
     most("mass-takeover 4080 x 1 cs", "first advert, last router", 50.0, "ms"),
     most("mass-takeover 4080 x 1 cs", "announcement, last router", 100.0, "ms"),
