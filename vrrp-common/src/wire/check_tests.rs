@@ -308,8 +308,8 @@ fn every_cut_is_survived() {
 #[test]
 fn every_priority_and_interval() {
     let mut buffer = [0; 64];
-    let source = IpAddr::from(Ipv4Addr::new(192, 0, 2, 251));
-    let addresses = [IpAddr::from(Ipv4Addr::new(192, 0, 2, 1))];
+    let [source, first] = [251, 1].map(|host| IpAddr::from(Ipv4Addr::new(192, 0, 2, host)));
+    let addresses = [first];
     for checksum in [ChecksumForm::Plain, ChecksumForm::PseudoHeader] {
         let flag = match checksum {
             ChecksumForm::Plain => rule_flag::CHECKSUM_PLAIN,
@@ -332,11 +332,10 @@ fn every_priority_and_interval() {
                 let Verdict::Accept(accepted) = frame(bytes.as_slice(), &tables) else {
                     panic!("{priority} {interval} {checksum:?}");
                 };
-                let zero = 1 << Counter::PriorityZero as u32;
-                assert_eq!(accepted.remarks, if priority == 0 { zero } else { 0 });
-                let lower = (1..100).contains(&priority);
+                let zero = u32::from(priority == 0) << Counter::PriorityZero as u32;
+                let lower = matches!(priority, 1..100);
                 let rank = if lower { Rank::Lower } else { Rank::Rival };
-                assert_eq!(accepted.meaning, Meaning::News(rank));
+                assert_eq!((accepted.meaning, accepted.remarks), (Meaning::News(rank), zero));
             }
         }
     }
