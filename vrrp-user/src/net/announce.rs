@@ -47,32 +47,63 @@ const REPEATS: usize = 64;
 /// Time until the next attempt after a full socket buffer.
 const AGAIN: Duration = Duration::from_millis(2);
 
+/// What is left to be done for one address.
+#[derive(Clone, Copy, Debug, Default)]
+struct Left {
+    times: u32,
+    /// In which queues it stands: in each at most once, so that a backlog is never longer than the
+    /// list of addresses.
+    first: bool,
+    repeated: bool,
+}
+
 #[derive(Debug, Default)]
 struct Queue {
-    /// Not announced yet. Each address is here or among the repeats at most once: a backlog is never
-    /// longer than the list of addresses.
+    /// To be announced for the first time since they arrived.
     first: VecDeque<Which>,
     /// To be announced again.
     repeats: VecDeque<Which>,
-    left: HashMap<Which, u32>,
+    left: HashMap<Which, Left>,
     not_before: Instant,
 }
 
 impl Queue {
+    /// Announces an address before all repeats, and so often as `times` makes of what is left.
+    fn add(&mut self, which: Which, times: impl FnOnce(u32) -> u32) {
+        let left = self.left.entry(which).or_default();
+        left.times = times(left.times);
+        if !left.first {
+            left.first = true;
+            self.first.push_back(which);
+        }
+    }
+
     /// The next one, a repeat only where that is asked for and nothing is waiting to be announced for
     /// the first time.
     fn next(&mut self, repeats: bool) -> Option<Which> {
-        let next = self.first.pop_front();
-        let which = next.or_else(|| repeats.then(|| self.repeats.pop_front())?)?;
-        if let Some(left) = self.left.get_mut(&which) {
-            *left -= 1;
-            if *left == 0 {
-                self.left.remove(&which);
-            } else {
+        loop {
+            let first = self.first.pop_front();
+            let which = match first {
+                Some(which) => which,
+                None if repeats => self.repeats.pop_front()?,
+                None => return None,
+            };
+            let Some(left) = self.left.get_mut(&which) else { continue };
+            *(if first.is_some() { &mut left.first } else { &mut left.repeated }) = false;
+            // All that was left of it may have been done from the other queue.
+            let due = left.times > 0;
+            left.times = left.times.saturating_sub(1);
+            if left.times > 0 && !left.repeated {
+                left.repeated = true;
                 self.repeats.push_back(which);
             }
+            if !left.first && !left.repeated {
+                self.left.remove(&which);
+            }
+            if due {
+                return Some(which);
+            }
         }
-        Some(which)
     }
 
     fn is_empty(&self) -> bool {
@@ -154,12 +185,7 @@ impl Announcer {
         if times == 0 {
             return;
         }
-        let queue = self.lanes.entry(lane).or_default();
-        let left = queue.left.entry(which).or_insert_with(|| {
-            queue.first.push_back(which);
-            0
-        });
-        *left = times.max(*left);
+        self.lanes.entry(lane).or_default().add(which, |left| left.max(times));
     }
 
     /// The same for an address that came back with its link, or was put back: at once, or where that
@@ -240,11 +266,7 @@ impl Announcer {
     /// One that was due could not be sent for want of room: it is due again soon.
     pub(crate) fn refused(&mut self, lane: Lane, which: Which, now: Instant) {
         let queue = self.lanes.entry(lane).or_default();
-        let left = queue.left.entry(which).or_insert_with(|| {
-            queue.first.push_back(which);
-            0
-        });
-        *left += 1;
+        queue.add(which, |left| left + 1);
         queue.not_before = queue.not_before.max(now + AGAIN);
     }
 
@@ -325,6 +347,34 @@ mod tests {
             sent += due;
         }
         assert_eq!(sent, 3 * addresses + 2);
+    }
+
+    /// What arrives again while it is being repeated is announced before all repeats, and not more
+    /// often than it was asked for; whatever happens, an address stands in each queue once.
+    #[test]
+    fn arrives_again() {
+        let mut announcer = Announcer::default();
+        announcer.set_pauses((Duration::from_millis(10), Duration::ZERO), &[]);
+        for address in 0..3 {
+            announcer.add(LANE, which(address), 2);
+        }
+        let mut millis = 0;
+        let mut next = |announcer: &mut Announcer| {
+            millis += 10;
+            announcer.due(at(millis)).into_iter().flat_map(|(_, due)| due).next()
+        };
+        let first: Vec<_> = (0..3).filter_map(|_| next(&mut announcer)).collect();
+        assert_eq!(first, [which(0), which(1), which(2)]);
+        for _ in 0..5 {
+            announcer.add(LANE, which(2), 1);
+            announcer.add(LANE, which(2), 1);
+            assert_eq!(next(&mut announcer), Some(which(2)));
+            let queue = &announcer.lanes[&LANE];
+            assert_eq!((queue.first.len(), queue.repeats.len(), queue.left.len()), (0, 3, 3));
+        }
+        let rest: Vec<_> = std::iter::from_fn(|| next(&mut announcer)).collect();
+        assert_eq!(rest, [which(0), which(1)]);
+        assert_eq!(announcer.deadline(), None);
     }
 
     #[test]
