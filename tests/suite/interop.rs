@@ -234,10 +234,12 @@ fn scenario(cell: Cell, [ours, theirs]: [Kind; 2]) {
     });
 
     // Takes over one skew after it is told that the master resigns.
-    let mark = wire.mark();
+    let (mark, said) = (wire.mark(), daemon.mark());
     assert!(other.stop().success());
     takeover(&wire, mark, peer_address, our_address, cell.skew(100));
     eventually(SOON, "the addresses are ours again", || cell.owns(&us).then_some(()));
+    // What is told of it may come last.
+    daemon.wait_state(said, "VI_1", "MASTER", SOON);
 
     // Is not moved by a lower keepalived, which finds nothing wrong with our adverts.
     let (mark, said) = (wire.mark(), daemon.mark());

@@ -224,7 +224,7 @@ const SPAN: u32 = 26;
 /// How an advert that is news ranks to the router that hears it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rank {
-    /// Of lower priority than the router's own, so it cannot be who keeps it Backup.
+    /// Of lower priority than the router's own: no master to one that preempts.
     Lower,
     /// Of no lower priority, or of priority 0, by which a master resigns.
     Rival,
