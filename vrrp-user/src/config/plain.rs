@@ -35,6 +35,16 @@ fn class(byte: u8) -> Class {
     CLASSES[usize::from(byte)]
 }
 
+/// The length of the word at the start of `bytes` that stands for itself, up to where it does not.
+pub(super) fn word(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|&&byte| class(byte) == Class::Graphic).count()
+}
+
+/// Whether a word may end before this byte.
+pub(super) fn parts(byte: u8) -> bool {
+    matches!(class(byte), Class::Space | Class::Brace)
+}
+
 /// Whether a line is such a one: nothing but ASCII, without comment, quote, backslash or variable, and
 /// no condition, sequence or include.
 pub(super) fn is_plain(line: &str) -> bool {
@@ -64,8 +74,7 @@ pub(super) fn split(
         at += 1;
         match class(byte) {
             Class::Graphic => {
-                let more = bytes[at..].iter().take_while(|&&byte| class(byte) == Class::Graphic);
-                at += more.count();
+                at += word(&bytes[at..]);
                 let text = words.share(&line[from..at]);
                 tokens.push(Token::Word(Word { text, span: span(from, at) }));
             }

@@ -271,11 +271,9 @@ pub(super) fn split(
 
 /// The length of the word at the start of `text` if it stands for itself, else 0.
 fn plain(text: &str) -> usize {
-    let ends = |byte: u8| matches!(byte, b' ' | b'\t' | b'{' | b'}');
-    let bytes = text.as_bytes();
-    let len = bytes.iter().position(|byte| ends(*byte)).unwrap_or(bytes.len());
-    let itself = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'$');
-    if bytes[..len].iter().all(itself) { len } else { 0 }
+    let len = super::plain::word(text.as_bytes());
+    let ends = text.as_bytes().get(len).is_none_or(|byte| super::plain::parts(*byte));
+    if ends { len } else { 0 }
 }
 
 /// The length of `{NAME}` at the start of `text`, all of it ASCII; 0 if there is none.

@@ -321,7 +321,7 @@ pub(in crate::config) static GLOBALS: &[Keyword<Global>] = &[
         "vrrp_priority",
         Shape::Value,
         |global, node, findings| global.own.scheduling.nice = scheduling::nice(node, findings),
-        "nice value of the thread that adverts depend on, -20 to 19; at the start; default -20",
+        "nice value of the thread that adverts depend on, -20 to 19; at the start; default -20; addresses have -10, or this where it is greater",
     ),
     built(
         "vrrp_rt_priority",
